@@ -1,0 +1,1 @@
+"""What every service needs and none writes twice. Knows no word of the field."""

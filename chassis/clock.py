@@ -1,0 +1,81 @@
+"""Clocks: rows whose due instant has come become inputs. A late or double sweep does no harm: the rule looks again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from chassis.database import Pool, is_away
+from chassis.decision import Due
+from chassis.inputs import DueIntake
+from chassis.processor import BATCH, Done, Input, Processor
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 1.0
+
+
+class Clock:
+    """The sweep of one table: goes at once when a commit made rows due, and looks by itself every second."""
+
+    def __init__(self, intake: DueIntake, processor: Processor, pool: Pool) -> None:
+        self.intake, self.processor, self.pool = intake, processor, pool
+        self._hinted: set[Any] = set()
+        self._wake = asyncio.Event()
+
+    def hint(self, keys: Sequence[Any]) -> None:
+        """These rows are due now. Losing a hint costs a second."""
+        self._hinted.update(keys)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For as long as the service runs."""
+        poll_at = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            keys = self._take()
+            try:
+                if not keys and loop.time() >= poll_at:
+                    keys = await self._due()
+                    if len(keys) < BATCH:
+                        poll_at = loop.time() + POLL_SECONDS
+                if keys and not await self._handle(keys):
+                    # Nothing moved: the rows stay due, because their rule cannot handle them now.
+                    await asyncio.sleep(POLL_SECONDS)
+                    poll_at = 0.0
+            except Exception as error:
+                if not is_away(error):
+                    log.exception("clock_failed", name=self.intake.name)
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            if not keys and not self._hinted:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), max(0.0, poll_at - loop.time()))
+
+    def _take(self) -> list[Any]:
+        keys = list(self._hinted)[:BATCH]
+        self._hinted.difference_update(keys)
+        return keys
+
+    async def _due(self) -> list[Any]:
+        async with self.pool.acquire(timeout=5) as connection:
+            rows = await connection.fetch(self.intake.table.due_sql, self.processor.now(), BATCH)
+        return [r[0] for r in rows]
+
+    async def _handle(self, keys: Sequence[UUID]) -> bool:
+        """True when at least one of the rows moved."""
+        outcomes = await self.processor.process([due_input(self.intake, key) for key in keys])
+        return any(o == Done.HANDLED for o in outcomes)
+
+
+def due_input(intake: DueIntake, key: UUID) -> Input:
+    """The input that a due row gives."""
+    id_ = uuid7()
+    return Input(intake, id_, Due(key), id_, key=f"{intake.name}:{key}")

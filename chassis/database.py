@@ -1,0 +1,91 @@
+"""PostgreSQL: one pool with every timeout set, and one answer to "is this error worth another try?"."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+ACQUIRE_SECONDS = 5.0
+COMMAND_SECONDS = 15.0
+
+_SESSION = {
+    "application_name": "attune",
+    "statement_timeout": "10000",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "15000",
+    "timezone": "UTC",
+    # One plan for ever for the few statements of the processor, made while tables may still be empty: it must be the
+    # index plan, and it must not be made anew for every batch.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+
+async def connect_pool(dsn: str, *, size: int, name: str) -> Pool:
+    """A pool whose connections are all open; raises whatever asyncpg raises when the server is away."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=size,
+        max_size=size,
+        max_inactive_connection_lifetime=0,
+        command_timeout=COMMAND_SECONDS,
+        timeout=ACQUIRE_SECONDS,
+        statement_cache_size=200,
+        server_settings=_SESSION | {"application_name": name},
+    )
+
+
+async def connect(dsn: str, *, name: str, **session: str) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection of its own, for work that must not share (the relay's lock, a migration)."""
+    return await asyncpg.connect(
+        dsn,
+        command_timeout=COMMAND_SECONDS,
+        timeout=ACQUIRE_SECONDS,
+        server_settings=_SESSION | {"application_name": name} | session,
+    )
+
+
+_LOST_RACE = (
+    asyncpg.DivisionByZeroError,  # the writing statement counted fewer rows than it was given
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+_AWAY = (
+    OSError,  # includes ConnectionError and, since 3.11, asyncio's TimeoutError
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.LockNotAvailableError,
+)
+_IMPOSSIBLE = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+
+def is_lost_race(error: BaseException) -> bool:
+    """Somebody else changed a row that was read: the same batch, read again, may succeed at once."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return bool(error.constraint_name == "inbox_pkey")
+    return isinstance(error, _LOST_RACE)
+
+
+def is_away(error: BaseException) -> bool:
+    """The database, or the way to it, is not there now: wait and try the same again."""
+    return isinstance(error, _AWAY)
+
+
+def is_impossible(error: BaseException) -> bool:
+    """A constraint or a type said no: trying the same input again cannot help."""
+    return isinstance(error, _IMPOSSIBLE) and not is_lost_race(error)

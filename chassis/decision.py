@@ -1,0 +1,73 @@
+"""The words a rule is written in: cause, decision, refusal. The one part of the chassis that a domain may import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from attune_contracts.event import Event
+
+
+def derived_id(source: UUID, name: str) -> UUID:
+    """An id that follows from `source` and `name`: the same again whenever the same input is decided again.
+
+    Keeps the time prefix of a UUIDv7 source, so that indexes stay compact.
+    """
+    digest = int.from_bytes(blake2b(source.bytes + name.encode(), digest_size=10).digest(), "big")
+    number = source.int >> 80 << 80 | digest
+    number = number & ~(0xF << 76) | 7 << 76
+    return UUID(int=number & ~(0x3 << 62) | 2 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a decision is asked for: the input's id, the instant of the decision (UTC) and who asked."""
+
+    id: UUID
+    at: datetime
+    by: str = ""
+    """Subject of the caller's token for a command, empty for an event or a clock."""
+
+    def derive(self, name: str) -> UUID:
+        """An id for something new that this cause brings about."""
+        return derived_id(self.id, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The input that a clock gives: the row `key` has reached its due instant."""
+
+    key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from one input. Rows are whole new states of frozen dataclasses that `store.py` knows as tables."""
+
+    rows: tuple[Any, ...] = ()
+    events: tuple[Event, ...] = ()
+    reply: Any = None
+    """Answer to a command: a value that pydantic can write as JSON. Ignored for events and clocks."""
+    due: tuple[UUID, ...] = ()
+    """Keys that this decision made due in the table named by `makes_due`. A hint: the sweep finds them without it."""
+
+
+NOTHING = Decision()
+
+
+class Refused(Exception):
+    """A rule says no: an answer to a command, with the rule's name and the field it is about, never the value.
+
+    Subclasses set `status` (a 4xx) and may set `field`; the class name in kebab-case is the rule.
+    """
+
+    status = 409
+    field: str | None = None
+
+    def __init__(self, detail: str = "", *, field: str | None = None) -> None:
+        super().__init__(detail or (type(self).__doc__ or "").strip())
+        if field is not None:
+            self.field = field

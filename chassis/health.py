@@ -1,0 +1,71 @@
+"""Health that tells the truth (P10): ready only while database, relay and consumer do their work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from chassis.database import Pool
+from chassis.processor import Processor
+from chassis.relay import Relay
+from chassis.stream import Subscription
+
+CHECK_SECONDS = 1.0
+STALE_SECONDS = 5.0
+"""A part that has failed for longer than this makes the service not ready."""
+
+
+class Health:
+    """What /livez and /readyz answer. Live: the loop turns. Ready: every part has worked within the last seconds."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._turned = time.monotonic()
+        self._database_at: float | None = None
+        self._parts: tuple[Processor, Relay, Subscription | None, Pool] | None = None
+
+    def watch(self, processor: Processor, relay: Relay, subscription: Subscription | None, pool: Pool) -> None:
+        """From now on these are looked at."""
+        self._parts = processor, relay, subscription, pool
+
+    async def run(self) -> None:
+        """Asks the database every second; everything else is known without asking."""
+        while True:
+            self._turned = time.monotonic()
+            if self._parts is not None:
+                try:
+                    async with self._parts[3].acquire(timeout=2) as connection:
+                        await connection.execute("SELECT 1", timeout=2)
+                    self._database_at = time.monotonic()
+                except Exception:  # noqa: S110 - that there is no answer is what is recorded, by not recording one
+                    pass
+            await asyncio.sleep(CHECK_SECONDS)
+
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        """True while the event loop turns."""
+        late = time.monotonic() - self._turned
+        return late < 30, {"loop_late_seconds": round(late, 1)}
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether work given to this process now would be done, and which part says no."""
+        if self._parts is None:
+            return False, {"starting": True}
+        processor, relay, subscription, _ = self._parts
+        now = time.monotonic()
+        parts = {
+            "accepting": not self.stopping,
+            "database": self._database_at is not None and now - self._database_at < STALE_SECONDS,
+            "processor": _fine(processor.failing_since, now),
+            "relay": _fine(relay.failing_since, now),
+        }
+        detail: dict[str, Any] = {"parts": parts, "parked": processor.parking.open_count, "publishes": relay.holds_lock}
+        if subscription is not None:
+            parts["consumer"] = _fine(subscription.errors_since, now) and now - subscription.last_poll < 60
+            parts["group"] = subscription.in_group
+            detail["partitions"] = subscription.assigned
+        return all(parts.values()), detail
+
+
+def _fine(failing_since: float | None, now: float) -> bool:
+    return failing_since is None or now - failing_since < STALE_SECONDS

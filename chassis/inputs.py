@@ -1,0 +1,102 @@
+"""What may come into a service, declared: an event, a command or a due clock, with the rule that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from attune_contracts.event import Event
+
+from chassis.commands import Command
+from chassis.decision import Cause, Decision
+from chassis.tables import Given, Table
+
+Decide = Callable[[Any, Any, Cause], Decision]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventIntake:
+    """An event of another service (or our own) that this service acts on."""
+
+    event: type[Event]
+    decide: Decide
+    state: Given | None
+    makes_due: Table | None
+
+    @property
+    def name(self) -> str:
+        return self.event.type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CommandIntake:
+    """A command by HTTP, or, without a route, one that the service gives itself."""
+
+    method: str
+    path: str
+    model: type[Command]
+    decide: Decide
+    state: Given | None
+    may: str
+    status: int
+    makes_due: Table | None
+
+    @property
+    def name(self) -> str:
+        return self.model.__name__
+
+    @property
+    def internal(self) -> bool:
+        return not self.path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DueIntake:
+    """Rows of a table whose due instant has come."""
+
+    table: Table
+    decide: Decide
+    state: Given | None
+    makes_due: Table | None
+
+    @property
+    def name(self) -> str:
+        return f"due:{self.table.name}"
+
+
+Intake = EventIntake | CommandIntake | DueIntake
+
+
+def on(
+    event: type[Event], *, decide: Decide, state: Given | None = None, makes_due: Table | None = None
+) -> EventIntake:
+    """An event that comes in by Kafka. `makes_due`: the table whose clock the decision may set off."""
+    return EventIntake(event, decide, state, makes_due)
+
+
+def command(
+    route: str | None,
+    model: type[Command],
+    *,
+    decide: Decide,
+    state: Given | None = None,
+    may: str | None = None,
+    status: int = 200,
+    makes_due: Table | None = None,
+) -> CommandIntake:
+    """A command that comes in by HTTP (`"POST /screenings"`), allowed to whoever holds the permission `may`.
+
+    Without a route it is internal: the service submits it to itself, and nobody else can.
+    """
+    if route is None:
+        return CommandIntake("", "", model, decide, state, "", status, makes_due)
+    method, _, path = route.partition(" ")
+    if not may:
+        raise TypeError(f"{route} names no permission")
+    return CommandIntake(method, path, model, decide, state, may, status, makes_due)
+
+
+def due(table: Table, *, decide: Decide, state: Given | None = None, makes_due: Table | None = None) -> DueIntake:
+    """The clock of a table: its due rows become inputs. Without `state` the rule is given the due row."""
+    return DueIntake(table, decide, state if state is not None else table.by("key"), makes_due)

@@ -1,0 +1,63 @@
+"""What an operator may see and do at every service: a child's timeline, parked inputs, the map of the service."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from chassis.describe import describe
+from chassis.http import Reads, caller_of
+from chassis.processor import Processor
+
+if TYPE_CHECKING:
+    from chassis.service import Service
+
+_TIMELINE = """SELECT recorded_at, event_id, sequence, type, correlation_id, causation_id, data
+FROM journal WHERE key = $1 ORDER BY sequence LIMIT $2"""
+
+
+def operator_routes(reads: Reads, processor: Processor, service: Service) -> APIRouter:
+    """Routes that every service has, all by permission of the operator's role."""
+    router = APIRouter(tags=["operator"])
+    described = describe(service)
+
+    @router.get("/describe", dependencies=[Depends(reads.allowed("operator.read"))])
+    async def describe_service() -> dict[str, Any]:
+        return described
+
+    @router.get("/timeline/{child_id}", dependencies=[Depends(reads.allowed("operator.read"))])
+    async def timeline(
+        request: Request, child_id: UUID, limit: int = Query(1000, ge=1, le=5000)
+    ) -> list[dict[str, Any]]:
+        """Every event that this service told about a child (or another subject), in order."""
+        await reads.audit(request, child_id)
+        async with reads.connection() as connection:
+            rows = await connection.fetch(_TIMELINE, child_id, limit)
+        return [{**dict(r), "data": json.loads(r["data"])} for r in rows]
+
+    @router.get("/parked", dependencies=[Depends(reads.allowed("operator.read"))])
+    async def parked(*, resolved: bool = False, limit: int = Query(200, ge=1, le=2000)) -> list[dict[str, Any]]:
+        """Inputs that could not be handled, oldest first, with the reason; never their content."""
+        async with reads.connection() as connection:
+            return await processor.parking.listed(connection, resolved=resolved, limit=limit)
+
+    @router.post(
+        "/parked/{parked_id}/retry", dependencies=[Depends(reads.allowed("operator.resolve"))], status_code=202
+    )
+    async def retry(request: Request, parked_id: UUID) -> dict[str, str]:
+        """Another try for a parked input, then for those of its key that wait behind it."""
+        async with reads.connection() as connection:
+            await processor.parking.resolve(connection, parked_id, discard=False, by=caller_of(request))
+        return {"state": "retry"}
+
+    @router.post("/parked/{parked_id}/discard", dependencies=[Depends(reads.allowed("operator.resolve"))])
+    async def discard(request: Request, parked_id: UUID) -> dict[str, str]:
+        """Gives a parked input up; those of its key that wait behind it go on."""
+        async with reads.connection() as connection:
+            await processor.parking.resolve(connection, parked_id, discard=True, by=caller_of(request))
+        return {"state": "discarded"}
+
+    return router

@@ -1,0 +1,219 @@
+"""Inputs that could not be handled: kept raw and visible until an operator retries or discards them.
+
+While a key has an open parked input, its later inputs queue behind it (P3, P4); once it is resolved they follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+
+from chassis import telemetry
+from chassis.database import Connection, Pool, is_impossible
+from chassis.decision import Refused, derived_id
+from chassis.writing import OPEN, StartAgain
+
+if TYPE_CHECKING:
+    from chassis.processor import Input, Processor
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 1.0
+_COLUMNS = """id, key, intake, state, reason, detail, attempts, type, topic, partition, "offset",
+  parked_at, resolved_at, resolved_by"""
+_RESOLVE = """UPDATE parked SET state = $2, resolved_at = now(),
+  resolved_by = coalesce($3, resolved_by, 'order of the key') WHERE id = $1"""
+_FAILED_AGAIN = """UPDATE parked SET state = 'failed', reason = 'constraint', detail = $2, attempts = attempts + 1
+  WHERE id = $1"""
+
+
+class ParkedUnknown(Refused):
+    """There is no such parked input."""
+
+    status = 404
+
+
+class ParkedAlreadyResolved(Refused):
+    """This parked input was handled or discarded before."""
+
+
+class NotFirstOfItsKey(Refused):
+    """An earlier input of the same key is parked; resolve that one first."""
+
+
+class ClockCannotBeDiscarded(Refused):
+    """A due clock comes again until its rule succeeds; retry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record as it came, before anybody looked at it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    timestamp_ms: int
+
+    @property
+    def id(self) -> UUID:
+        """An id that the same delivery always has, for records that have none that can be read."""
+        raw = b"\0".join(
+            [self.topic.encode(), self.key or b"-", self.value or b"-", *((v or b"-") for _, v in self.headers)]
+        )
+        place = UUID(
+            int=(self.timestamp_ms & ((1 << 48) - 1)) << 80
+            | (self.partition & 0xFFFF) << 64
+            | self.offset & ((1 << 62) - 1)
+        )
+        return derived_id(place, raw.hex())
+
+
+def parked_row(i: Input, state: str, reason: str, detail: str) -> tuple[Any, ...]:
+    """Parameters of one row of `parked`."""
+    r = i.record
+    return (
+        i.parked_id or i.id,
+        i.key,
+        i.intake.name if i.intake is not None else "unreadable",
+        state,
+        reason,
+        detail,
+        getattr(i.data, "type", None),
+        r and r.topic,
+        r and r.partition,
+        r and r.offset,
+        r and r.key,
+        r and r.value,
+        r and json.dumps([[name, None if v is None else b64encode(v).decode()] for name, v in r.headers]),
+    )
+
+
+class Parking:
+    """What is parked in this service, and the way out."""
+
+    def __init__(self) -> None:
+        self.any_open = True
+        """False only when this process knows that nothing is parked; the writing statement checks it again."""
+        self.open_count = 0
+        self.changed = asyncio.Event()
+
+    async def look(self, connection: Connection) -> tuple[set[str], set[UUID]]:
+        """Keys that are closed to later inputs, and the ids of all open parked inputs."""
+        rows = await connection.fetch(f"SELECT id, key FROM parked WHERE state IN {OPEN}")
+        self.any_open, self.open_count = bool(rows), len(rows)
+        telemetry.PARKED_OPEN.set(len(rows))
+        return {r["key"] for r in rows if r["key"] is not None}, {r["id"] for r in rows}
+
+    async def listed(self, connection: Connection, *, resolved: bool, limit: int) -> list[dict[str, Any]]:
+        """Parked inputs without their raw content, oldest first."""
+        where = "true" if resolved else f"state IN {OPEN}"
+        rows = await connection.fetch(f"SELECT {_COLUMNS} FROM parked WHERE {where} ORDER BY ordinal LIMIT $1", limit)
+        return [dict(r) for r in rows]
+
+    async def resolve(self, connection: Connection, parked_id: UUID, *, discard: bool, by: str) -> None:
+        """Marks a parked input for another try, or discards it; by whom is recorded. Raises Refused."""
+        async with connection.transaction():
+            row = await connection.fetchrow("SELECT * FROM parked WHERE id = $1 FOR UPDATE", parked_id)
+            if row is None:
+                raise ParkedUnknown
+            if row["state"] in ("done", "discarded"):
+                raise ParkedAlreadyResolved
+            first = await connection.fetchval(
+                f"SELECT id FROM parked WHERE key = $1 AND state IN {OPEN} ORDER BY ordinal LIMIT 1",
+                row["key"],
+            )
+            if row["key"] is not None and first != parked_id:
+                raise NotFirstOfItsKey
+            if discard and row["intake"].startswith("due:"):
+                raise ClockCannotBeDiscarded
+            if discard:
+                await connection.execute(_RESOLVE, parked_id, "discarded", by)
+                await connection.execute("INSERT INTO inbox (id) VALUES ($1) ON CONFLICT DO NOTHING", parked_id)
+            else:
+                await connection.execute(
+                    "UPDATE parked SET state = 'retry', resolved_by = $2 WHERE id = $1", parked_id, by
+                )
+            action = "parked.discard" if discard else "parked.retry"
+            await connection.execute(
+                "INSERT INTO audits (subject, action, about) VALUES ($1, $2, $3)", by, action, str(parked_id)
+            )
+        log.info("parked_resolved", parked_id=parked_id, outcome=action, operator=by)
+        self.changed.set()
+
+    async def run(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> None:
+        """For as long as the service runs: takes the first of each key that may go on, one by one."""
+        while True:
+            self.changed.clear()
+            try:
+                again = await self._pass(processor, pool, read) if self.any_open else False
+            except (OSError, Exception) as error:
+                log.warning("parked_pass_failed", error=type(error).__name__)
+                again = False
+            if not again:
+                await _first_of(self.changed.wait(), POLL_SECONDS)
+
+    async def _pass(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> bool:
+        progress = False
+        async with pool.acquire(timeout=5) as connection:
+            await self.look(connection)
+            heads = await connection.fetch(
+                "SELECT DISTINCT ON (coalesce(key, id::text)) id, state FROM parked "
+                f"WHERE state IN {OPEN} ORDER BY coalesce(key, id::text), ordinal"
+            )
+            for head in heads:
+                if head["state"] in ("queued", "retry"):
+                    progress |= await self._again(processor, connection, head["id"], read)
+        return progress
+
+    async def _again(
+        self,
+        processor: Processor,
+        connection: Connection,
+        parked_id: UUID,
+        read: Callable[[Mapping[str, Any]], Input | None],
+    ) -> bool:
+        """One parked input through the processor, its effects and its end in one transaction. True if handled."""
+        outcome: Any = "not wanted"
+        after_commit: Callable[[], None] = lambda: None  # noqa: E731
+        try:
+            async with connection.transaction():
+                row = await connection.fetchrow("SELECT * FROM parked WHERE id = $1 FOR UPDATE SKIP LOCKED", parked_id)
+                if row is None or row["state"] not in ("queued", "retry"):
+                    return False
+                i = read(row)
+                if i is not None:
+                    outcome, after_commit = await processor.attempt_parked(connection, i)
+                if outcome == "parked":
+                    return False
+                await connection.execute(_RESOLVE, parked_id, "done", None)
+        except Exception as error:
+            if not (is_impossible(error) or isinstance(error, StartAgain)):
+                raise
+            constraint = getattr(error, "constraint_name", None) or "already_exists"
+            await connection.execute(_FAILED_AGAIN, parked_id, constraint)
+            return False
+        after_commit()
+        log.info("parked_handled", parked_id=parked_id, outcome=outcome)
+        return True
+
+
+def headers_of(row: Mapping[str, Any]) -> tuple[tuple[str, bytes | None], ...]:
+    """The raw headers of a parked record."""
+    return tuple((name, None if v is None else b64decode(v)) for name, v in json.loads(row["record_headers"] or "[]"))
+
+
+async def _first_of(wait: Awaitable[Any], seconds: float) -> None:
+    try:
+        await asyncio.wait_for(wait, seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,141 @@
+"""From the outbox to Kafka: at least once, in order per key, one relay at a time (P1, P3, P5).
+
+Reads by presence, never by a cursor; deletes what the broker has acknowledged. With two relays at once, or one that was
+paused, records repeat but none is lost; readers know them by id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from attune_contracts.catalogue import CATALOGUE, dataschema, source
+from attune_contracts.envelope import Envelope, to_kafka
+
+from chassis import database, telemetry
+from chassis.stream import Broker
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 1000
+POLL_SECONDS = 0.25
+SEND_SECONDS = 15.0
+_LOCK = 7_201_001
+_NEXT = "SELECT * FROM outbox ORDER BY position LIMIT $1"
+_SENT = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
+
+
+class Relay:
+    """Publishes what a service has recorded. `wake()` after a commit; without it the poll finds the rows."""
+
+    def __init__(self, dsn: str, broker: Broker, *, service: str, topic: str) -> None:
+        self.dsn, self.broker, self.service, self.topic = dsn, broker, service, topic
+        self.work = asyncio.Event()
+        self.failing_since: float | None = None
+        self.holds_lock = False
+
+    def wake(self) -> None:
+        self.work.set()
+
+    async def run(self) -> None:
+        """For as long as the service runs. Every failure is waited out; nothing leaves the outbox unacknowledged."""
+        delay = 0.1
+        while True:
+            try:
+                await self._hold_lock_and_publish()
+            except asyncio.CancelledError:
+                raise
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
+                if self.failing_since is None:
+                    self.failing_since = time.monotonic()
+                    log.warning("relay_failing", service=self.service, error=type(error).__name__)
+                telemetry.RETRIES.labels("relay").inc()
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 3.0)
+            else:
+                delay = 0.1
+
+    async def _hold_lock_and_publish(self) -> None:
+        # A forgotten delete only means a duplicate: the relay need not wait for the disk.
+        connection = await database.connect(self.dsn, name=f"{self.service}-relay", synchronous_commit="off")
+        producer: AIOKafkaProducer | None = None
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                self.failing_since = None
+                await asyncio.sleep(0.5)
+            self.holds_lock = True
+            producer = self.broker.producer()
+            await asyncio.wait_for(producer.start(), SEND_SECONDS)
+            partitions = sorted(await producer.partitions_for(self.topic))
+            log.info("relay_started", service=self.service, topic=self.topic)
+            while True:
+                self.work.clear()
+                rows = await connection.fetch(_NEXT, CHUNK)
+                self._answered()
+                telemetry.OUTBOX_ROWS.set(len(rows))
+                if not rows:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
+                    continue
+                started = time.perf_counter()
+                await asyncio.wait_for(self._send(producer, partitions, rows), SEND_SECONDS)
+                await connection.execute(_SENT, [r["position"] for r in rows])
+                telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
+                telemetry.PUBLISHED.inc(len(rows))
+        finally:
+            self.holds_lock = False
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(connection.close(), 2)
+            if producer is not None:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(producer.stop(), 3)
+
+    def _answered(self) -> None:
+        if self.failing_since is not None:
+            log.info("relay_works_again", service=self.service, seconds=round(time.monotonic() - self.failing_since, 1))
+            self.failing_since = None
+
+    async def _send(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
+        """Record batches, one at a time for each partition, so that a retry cannot change the order of a key."""
+        choose = DefaultPartitioner()
+        by_partition: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = {}
+        for row in rows:
+            key, value, headers = to_kafka(_envelope(row), row["data"])
+            by_partition.setdefault(choose(key, partitions, partitions), []).append((key, value, headers))
+        await asyncio.gather(*(self._send_partition(producer, p, records) for p, records in by_partition.items()))
+
+    async def _send_partition(
+        self, producer: AIOKafkaProducer, partition: int, records: list[tuple[bytes, bytes, list[tuple[str, bytes]]]]
+    ) -> None:
+        batch = producer.create_batch()
+        for key, value, headers in records:
+            if batch.append(key=key, value=value, headers=headers, timestamp=None) is None:
+                await (await producer.send_batch(batch, self.topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, headers=headers, timestamp=None)
+        await (await producer.send_batch(batch, self.topic, partition=partition))
+
+
+def _envelope(row: Any) -> Envelope:
+    kind = row["type"]
+    event = CATALOGUE[kind]
+    return Envelope(
+        row["event_id"],
+        kind,
+        source(event.service),
+        row["key"],
+        row["recorded_at"],
+        dataschema(kind),
+        row["correlation_id"],
+        row["causation_id"],
+        row["sequence"],
+        row["traceparent"],
+    )

@@ -1,0 +1,132 @@
+"""What a process must be told to run: variables with the prefix ATTUNE_, checked all at once before anything starts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chassis.commands import breaks
+
+PREFIX = "ATTUNE_"
+ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"})
+"""Signatures that may be allowed: asymmetric ones only, since the key set is public."""
+
+
+class SettingsInvalid(Exception):
+    """Variables are missing or invalid; the message names each with its rule and never its value."""
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _dsn(value: SecretStr) -> SecretStr:
+    if not re.match(r"postgres(ql)?://", value.get_secret_value()):
+        raise breaks("postgresql_url")
+    return value
+
+
+def _bootstrap(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or not all(re.fullmatch(r"[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5}", server) for server in value):
+        raise breaks("comma_separated_host_and_port")
+    return value
+
+
+def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or not ALGORITHMS.issuperset(value):
+        raise breaks("asymmetric_algorithms")
+    return value
+
+
+def _key_set(value: str) -> str:
+    if not re.match(r"https?://", value) and not Path(value).is_file():
+        raise breaks("url_or_existing_file")
+    return value
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_dsn)]
+Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_bootstrap)]
+Algorithms = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_algorithms)]
+KeySetLocation = Annotated[str, AfterValidator(_key_set)]
+Filled = Annotated[str, Field(min_length=1)]
+
+
+class LogSettings(BaseSettings):
+    """How a process writes its log. The base of every other settings class."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def together(cls, environment: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG003
+        """Rules about several variables, by field name; on the environment, to be named with all other faults."""
+        return {}
+
+
+class KafkaSettings(LogSettings):
+    """Where the broker is. Enough for the job that creates the topics."""
+
+    kafka_bootstrap: Servers
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_username: Filled | None = None
+    kafka_sasl_password: SecretStr | None = None
+    topic_replication: int = Field(default=1, ge=1, le=9)
+
+    @classmethod
+    def together(cls, environment: Mapping[str, str]) -> dict[str, str]:
+        """With SASL all of its variables are needed, without it none."""
+        names = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+        given = {name for name in names if environment.get(PREFIX + name.upper())}
+        if environment.get(f"{PREFIX}KAFKA_SECURITY_PROTOCOL", "").startswith("SASL"):
+            return dict.fromkeys(set(names) - given, "missing")
+        return dict.fromkeys(given, "only_with_sasl_protocol")
+
+
+class MigrationSettings(LogSettings):
+    """What the migration job needs: the owner's database URL, and the runtime URL whose role is granted its rights."""
+
+    database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl
+
+
+class ServiceSettings(KafkaSettings):
+    """What every service needs to serve. Services add their own variables in a subclass."""
+
+    http_host: Filled = "127.0.0.1"
+    http_port: int = Field(ge=0, le=65535)
+    database_url: DatabaseUrl
+    oidc_issuer: Filled
+    oidc_audience: Filled
+    oidc_algorithms: Algorithms = ("ES256",)
+    oidc_jwks: KeySetLocation
+
+
+SettingsT = TypeVar("SettingsT", bound=LogSettings)
+
+
+def load(cls: type[SettingsT]) -> SettingsT:
+    """The settings of this process from its environment.
+
+    Raises SettingsInvalid, which names every variable at fault.
+    """
+    wrong = cls.together(os.environ)
+    try:
+        settings = cls()
+    except ValidationError as error:
+        wrong |= {str(detail["loc"][0]): detail["type"] for detail in error.errors(include_input=False)}
+    else:
+        if not wrong:
+            return settings
+    lines = (f"  {PREFIX}{name.upper()}: {rule}" for name, rule in sorted(wrong.items()))
+    raise SettingsInvalid("environment variables are missing or invalid:\n" + "\n".join(lines))

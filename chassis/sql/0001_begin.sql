@@ -1,0 +1,100 @@
+-- What every service keeps beside its own tables: inputs done, events told, events to tell, inputs that wait for a person.
+
+CREATE TABLE inbox (
+    id          uuid PRIMARY KEY,
+    handled_at  timestamptz NOT NULL DEFAULT now(),
+    fingerprint bytea,
+    status      smallint,
+    reply       bytea,
+    CONSTRAINT a_reply_belongs_to_a_command CHECK ((fingerprint IS NULL) = (status IS NULL))
+);
+COMMENT ON TABLE inbox IS 'One row for each input that took effect; a command also keeps its fingerprint and its reply.';
+CREATE INDEX inbox_handled_at ON inbox USING brin (handled_at);
+
+CREATE TABLE streams (
+    key  uuid PRIMARY KEY,
+    last bigint NOT NULL CONSTRAINT sequences_begin_at_one CHECK (last >= 1)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE streams IS 'Last sequence number told for each record key; its row lock puts the events of a key in order.';
+
+CREATE TABLE journal (
+    recorded_at    timestamptz NOT NULL,
+    event_id       uuid        NOT NULL,
+    key            uuid        NOT NULL,
+    sequence       bigint      NOT NULL,
+    type           text        NOT NULL,
+    correlation_id uuid        NOT NULL,
+    causation_id   uuid        NOT NULL,
+    traceparent    text,
+    data           bytea       NOT NULL
+) PARTITION BY RANGE (recorded_at);
+COMMENT ON TABLE journal IS 'Every event ever told, append only; partitions are dropped, rows are never deleted.';
+CREATE INDEX journal_by_key ON journal (key, sequence);
+
+CREATE TABLE journal_rest PARTITION OF journal DEFAULT;
+
+CREATE FUNCTION journal_partitions(since timestamptz, months int) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    first date := date_trunc('month', since AT TIME ZONE 'UTC')::date;
+    month date;
+BEGIN
+    FOR i IN 0 .. months LOOP
+        month := first + make_interval(months => i);
+        IF to_regclass('journal_' || to_char(month, 'YYYY_MM')) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF journal FOR VALUES FROM (%L) TO (%L)',
+                           'journal_' || to_char(month, 'YYYY_MM'),
+                           month::timestamp AT TIME ZONE 'UTC',
+                           (month + interval '1 month') AT TIME ZONE 'UTC');
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION journal_partitions IS 'Makes the monthly partitions from one instant on; called at migration and by the running service.';
+SELECT journal_partitions(now(), 3);
+
+CREATE TABLE outbox (
+    position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    recorded_at    timestamptz NOT NULL,
+    event_id       uuid        NOT NULL,
+    key            uuid        NOT NULL,
+    sequence       bigint      NOT NULL,
+    type           text        NOT NULL,
+    correlation_id uuid        NOT NULL,
+    causation_id   uuid        NOT NULL,
+    traceparent    text,
+    data           bytea       NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE outbox IS 'Events not yet in Kafka; inserted with the change they tell, deleted when the broker has them, never updated.';
+
+CREATE TABLE parked (
+    id          uuid PRIMARY KEY,
+    ordinal     bigint GENERATED ALWAYS AS IDENTITY,
+    key         text,
+    intake      text NOT NULL,
+    state       text NOT NULL CONSTRAINT parked_states CHECK (state IN ('failed', 'queued', 'retry', 'done', 'discarded')),
+    reason      text NOT NULL,
+    detail      text NOT NULL DEFAULT '',
+    attempts    int  NOT NULL DEFAULT 1,
+    type        text,
+    topic       text,
+    partition   int,
+    "offset"    bigint,
+    record_key  bytea,
+    record_value bytea,
+    record_headers jsonb,
+    parked_at   timestamptz NOT NULL DEFAULT now(),
+    resolved_at timestamptz,
+    resolved_by text,
+    CONSTRAINT resolved_by_somebody CHECK ((state IN ('done', 'discarded')) = (resolved_at IS NOT NULL))
+);
+COMMENT ON TABLE parked IS 'Inputs that could not be handled, raw; later inputs of the same key queue behind the first.';
+CREATE INDEX parked_open ON parked (key, ordinal) WHERE state IN ('failed', 'queued', 'retry');
+
+CREATE TABLE audits (
+    at      timestamptz NOT NULL DEFAULT now(),
+    subject text        NOT NULL,
+    action  text        NOT NULL,
+    about   text        NOT NULL
+);
+COMMENT ON TABLE audits IS 'Who read whose personal record, and which operator did what to a parked input.';
+CREATE INDEX audits_about ON audits (about, at);

@@ -1,0 +1,315 @@
+"""Kafka: the one subscriber shape that loses nothing, producers, topics. The only module that knows FastStream.
+
+Why each setting is as it is: docs/decisions/0003-kafka-client.md. FastStream's own parser, acknowledgement and waiting
+are replaced, because each of them can lose a message or delay it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.helpers import create_ssl_context
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from chassis import telemetry
+from chassis.parked import Record
+
+log = structlog.get_logger(__name__)
+
+MAX_RECORDS = 500
+HAND_OVER_SECONDS = 15.0
+COMMIT_SECONDS = 0.1
+ZOMBIE_SECONDS = 30.0
+
+Handle = Callable[[Sequence[Record], Callable[[], bool]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """How to reach Kafka."""
+
+    bootstrap: tuple[str, ...]
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def _client(self) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "bootstrap_servers": list(self.bootstrap),
+            "security_protocol": self.security_protocol,
+        }
+        if "SSL" in self.security_protocol:
+            options["ssl_context"] = create_ssl_context()
+        if self.sasl_mechanism:
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+    def security(self) -> BaseSecurity | None:
+        """The same for FastStream."""
+        tls = "SSL" in self.security_protocol
+        context = create_ssl_context() if tls else None
+        if not self.sasl_mechanism:
+            return BaseSecurity(ssl_context=context, use_ssl=True) if tls else None
+        kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}[
+            self.sasl_mechanism
+        ]
+        return kind(username=self.username or "", password=self.password or "", ssl_context=context, use_ssl=tls)
+
+    def producer(self) -> AIOKafkaProducer:
+        """Not idempotent on purpose: an idempotent one that outlives an emptied broker loses acknowledged records."""
+        return AIOKafkaProducer(
+            **self._client,
+            acks="all",
+            enable_idempotence=False,
+            linger_ms=0,
+            max_batch_size=512 * 1024,
+            max_request_size=2 * 1024 * 1024,
+            request_timeout_ms=10_000,
+        )
+
+    async def missing_topics(self, topics: Sequence[str]) -> list[str]:
+        """Those of `topics` that the broker does not have; a subscriber to a missing topic would wait in silence."""
+        admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=5_000)
+        await admin.start()
+        try:
+            return sorted(set(topics) - set(await admin.list_topics()))
+        finally:
+            await admin.close()
+
+    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> bool:
+        """Makes a topic unless it is there. True when it was made."""
+        admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=15_000)
+        await admin.start()
+        try:
+            configs = {"min.insync.replicas": str(max(1, replication - 1)), "retention.ms": str(14 * 24 * 3600 * 1000)}
+            answer = await admin.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)])
+            for error in answer.topic_errors:
+                if error[1] and for_code(error[1]) is not TopicAlreadyExistsError:
+                    raise for_code(error[1])(error[0])
+                return not error[1]
+            return False
+        finally:
+            await admin.close()
+
+    async def tail(self, topics: Sequence[str], *, from_start: bool) -> AsyncIterator[Record]:
+        """Every record of some topics as it comes, without a group: for watching, never for working."""
+        consumer = AIOKafkaConsumer(
+            *topics,
+            **self._client,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest" if from_start else "latest",
+            fetch_max_wait_ms=100,
+        )
+        await consumer.start()
+        try:
+            async for record in consumer:
+                yield to_record(record)
+        finally:
+            await consumer.stop()
+
+
+def to_record(r: ConsumerRecord) -> Record:
+    """A record as the rest of the chassis knows it."""
+    return Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers), r.timestamp)
+
+
+class _Message(KafkaAckableMessage):
+    """A batch whose offsets are noted when it is done and committed soon after, not one by one while others wait."""
+
+    done: Callable[[Sequence[ConsumerRecord]], None]
+
+    async def ack(self) -> None:
+        if not self.committed:
+            self.done(self.raw_message)
+            self.committed = True  # type: ignore[assignment]
+
+
+class Subscription:
+    """All topics that a service reads, in one consumer group, batch after batch in order."""
+
+    def __init__(self, broker: Broker, *, group: str, topics: Sequence[str], handle: Handle, client_id: str) -> None:
+        self.topics, self.group, self._handle = tuple(topics), group, handle
+        self._done: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._wanted_back = False
+        self._stopping = False
+        self.last_poll = time.monotonic()
+        self.errors_since: float | None = None
+        self.faststream = KafkaBroker(
+            list(broker.bootstrap),
+            security=broker.security(),
+            apply_types=False,
+            allow_auto_create_topics=False,
+            logger=None,
+            client_id=client_id,
+            graceful_timeout=HAND_OVER_SECONDS,
+        )
+        self._subscriber = self.faststream.subscriber(
+            *self.topics,
+            group_id=group,
+            batch=True,
+            max_records=MAX_RECORDS,
+            no_reply=True,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            batch_timeout_ms=10,
+            fetch_max_wait_ms=50,
+            session_timeout_ms=6000,
+            heartbeat_interval_ms=1000,
+            rebalance_timeout_ms=30_000,
+            max_partition_fetch_bytes=4 << 20,
+            listener=_HandOver(self),
+            parser=self._parse,
+            decoder=_raw,
+        )
+        self._subscriber(self._on_batch)
+
+    async def start(self) -> None:
+        """Joins the group. Raises KafkaError when the broker refuses."""
+        await self.faststream.start()
+        self._wait_for_records()
+
+    async def stop(self) -> None:
+        """Lets the batch in hand finish, commits, leaves the group."""
+        self._stopping = True
+        await self._finish_batch()
+        await asyncio.wait_for(self.faststream.stop(), HAND_OVER_SECONDS)
+
+    async def run(self) -> None:
+        """Commits what is done, and raises when the consumer is alive but dead: the process must then exit."""
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self._commit()
+            self._check_alive()
+
+    @property
+    def assigned(self) -> int:
+        """Partitions that this process reads now."""
+        consumer = self._subscriber.consumer
+        return len(consumer.assignment()) if consumer is not None else 0
+
+    @property
+    def in_group(self) -> bool:
+        """Whether this process is a member of its group that heartbeats; a member may have no partition."""
+        consumer = self._subscriber.consumer
+        coordinator = getattr(consumer, "_coordinator", None)
+        return coordinator is not None and coordinator.generation > 0
+
+    # --- FastStream's hooks ---------------------------------------------------------------------------------------
+
+    async def _parse(self, records: Any, _default: Any) -> _Message:
+        message = _Message(body=b"", raw_message=records, consumer=self._subscriber.consumer)
+        message.done = self._note_done
+        return message
+
+    async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
+        try:
+            await self._handle([to_record(r) for r in records], lambda: self._wanted_back or self._stopping)
+        except Exception as error:
+            # The batch comes again at once after this: the pause is all that stands between a bug and a busy loop.
+            log.warning("batch_not_handled", error=type(error).__name__, count=len(records))
+            await asyncio.sleep(0.05 if self._wanted_back or self._stopping else 1.0)
+            raise
+
+    def _wait_for_records(self) -> None:
+        """Lets each poll wait until there are records, instead of FastStream's sleep after every empty one."""
+        consumer: Any = self._subscriber.consumer
+        poll = consumer.getmany
+
+        async def wait_for_records(*_: Any, max_records: int | None = None, **__: Any) -> Any:
+            while True:
+                self.last_poll = time.monotonic()
+                try:
+                    records = await poll(timeout_ms=1000, max_records=max_records)
+                except KafkaError:
+                    self.errors_since = self.errors_since or time.monotonic()
+                    raise
+                self.errors_since = None
+                if records:
+                    for tp, found in records.items():
+                        lag = max(0.0, time.time() - found[0].timestamp / 1000)
+                        telemetry.LAG_SECONDS.labels(tp.topic).set(lag)
+                    return records
+                for topic in self.topics:
+                    telemetry.LAG_SECONDS.labels(topic).set(0)
+
+        consumer.getmany = wait_for_records
+
+    def _note_done(self, records: Sequence[ConsumerRecord]) -> None:
+        for r in records:
+            self._done[TopicPartition(r.topic, r.partition)] = r.offset + 1
+
+    async def _commit(self) -> None:
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            return
+        mine = consumer.assignment()
+        offsets = {tp: o for tp, o in self._done.items() if self._committed.get(tp) != o and tp in mine}
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(consumer.commit(offsets), 5)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("offset_commit_failed", error=type(error).__name__)  # costs a repetition, which the inbox knows
+        else:
+            self._committed |= offsets
+
+    async def _finish_batch(self) -> None:
+        lock: Any = self._subscriber.lock
+        await lock.wait_release(HAND_OVER_SECONDS)
+        await self._commit()
+
+    def _check_alive(self) -> None:
+        consumer = self._subscriber.consumer
+        now = time.monotonic()
+        if self.errors_since is not None and now - self.errors_since > ZOMBIE_SECONDS:
+            raise ConsumerDead("every poll fails")
+        coordinator = getattr(consumer, "_coordinator", None)
+        task = getattr(coordinator, "_coordination_task", None)
+        if task is not None and task.done():
+            raise ConsumerDead("the group coordination has ended")
+
+
+class ConsumerDead(RuntimeError):
+    """The consumer can no longer get records although the process lives; only a restart helps."""
+
+
+class _HandOver(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Partitions are given up only after the batch in hand is done and its offsets are committed."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        s = self._subscription
+        s._wanted_back = True  # noqa: SLF001
+        await s._finish_batch()  # noqa: SLF001
+        for tp in revoked:
+            s._done.pop(tp, None)  # noqa: SLF001
+            s._committed.pop(tp, None)  # noqa: SLF001
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._subscription._wanted_back = False  # noqa: SLF001
+        log.info("partitions_assigned", count=len(assigned), group=self._subscription.group)
+
+
+async def _raw(message: KafkaAckableMessage) -> Any:
+    return message.raw_message

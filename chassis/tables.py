@@ -1,0 +1,275 @@
+"""Frozen dataclasses as rows: loaded for a whole batch, and written back only against the version that was read."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import date, datetime
+from operator import attrgetter
+from typing import Any, ClassVar, Union, get_args, get_origin
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from chassis.database import Connection
+
+Key = Hashable
+KeyOf = Callable[[Any], Key | None]
+
+_SCALARS: dict[Any, str] = {
+    UUID: "uuid",
+    str: "text",
+    int: "bigint",
+    float: "double precision",
+    bool: "boolean",
+    bytes: "bytea",
+    datetime: "timestamptz",
+    date: "date",
+}
+
+
+class Column:
+    """One field of a row: a plain PostgreSQL type, or jsonb for everything that is not a scalar."""
+
+    __slots__ = ("adapter", "name", "type")
+
+    def __init__(self, name: str, annotation: Any) -> None:
+        self.name = name
+        plain = annotation
+        if get_origin(annotation) in (Union, types.UnionType):
+            inner = [a for a in get_args(annotation) if a is not types.NoneType]
+            plain = inner[0] if len(inner) == 1 else annotation
+        if get_origin(plain) is typing.Annotated:
+            plain = get_args(plain)[0]
+        if get_origin(plain) is typing.Literal:
+            plain = str
+        self.type = _SCALARS.get(plain, "jsonb")
+        self.adapter: TypeAdapter[Any] | None = TypeAdapter(annotation) if self.type == "jsonb" else None
+
+    @property
+    def parameter(self) -> str:
+        """Type of the array parameter that carries this column for many rows."""
+        return "text[]" if self.adapter else f"{self.type}[]"
+
+    @property
+    def from_parameter(self) -> str:
+        return f"{self.name}::jsonb" if self.adapter else self.name
+
+
+class Table:
+    """The rows of one frozen dataclass: column names are field names, plus `version`, which counts the changes.
+
+    `due` names a nullable timestamptz field, or `due_sql` gives the keys of rows that are due ($1 now, $2 limit).
+    Rows of an `immutable` table never change once inserted and are kept in the process after the first read.
+    """
+
+    of: ClassVar[dict[type[Any], Table]] = {}
+
+    def __init__(
+        self,
+        state: type[Any],
+        name: str,
+        *,
+        key: str,
+        due: str | None = None,
+        due_sql: str | None = None,
+        immutable: bool = False,
+    ) -> None:
+        hints = typing.get_type_hints(state, include_extras=True)
+        self.state, self.name, self.key = state, name, key
+        self.columns = tuple(Column(f.name, hints[f.name]) for f in dataclasses.fields(state))
+        self.key_type = next(c.type for c in self.columns if c.name == key)
+        self.key_of: Callable[[Any], Any] = attrgetter(key)
+        self.due_field, self.immutable = due, immutable
+        self.known: dict[Key, tuple[int, Any]] = {}
+        names = ", ".join(c.name for c in self.columns)
+        self.select = f"SELECT version, {names} FROM {name} WHERE {key} = ANY($1::{self.key_type}[])"
+        self.existing = f"SELECT {key} FROM {name} WHERE {key} = ANY($1::{self.key_type}[])"
+        self.due_sql = due_sql or (due and f"SELECT {key} FROM {name} WHERE {due} <= $1 ORDER BY {due} LIMIT $2")
+        self._json = tuple((i, c.adapter) for i, c in enumerate(self.columns, 1) if c.adapter)
+        Table.of[state] = self
+
+    def __repr__(self) -> str:
+        return f"Table({self.name})"
+
+    def by(self, key_of: str | KeyOf) -> By:
+        """The one row whose key the input names, or None."""
+        return By(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, _label(key_of))
+
+    def many(self, key_of: str | KeyOf, *, column: str, where: str = "true", order: str, limit: int) -> Many:
+        """The rows whose `column` equals what the input names; `k` in `where` is that value."""
+        return Many(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, column, where, order, limit)
+
+    def row(self, record: Sequence[Any]) -> tuple[int, Any]:
+        """Version and state from a record of `select`."""
+        if not self._json:
+            return record[0], self.state(*record[1:])
+        values = list(record)
+        for i, adapter in self._json:
+            if values[i] is not None:
+                values[i] = adapter.validate_json(values[i])
+        return values[0], self.state(*values[1:])
+
+    def write_sql(self, first: int) -> str:
+        """Insert or update of many rows, each only if its version is the one that was read; parameters from `first`."""
+        names = [c.name for c in self.columns]
+        parameters = [f"${first}::bigint[]", *(f"${first + i}::{c.parameter}" for i, c in enumerate(self.columns, 1))]
+        sets = ", ".join(f"{n} = EXCLUDED.{n}" for n in names if n != self.key)
+        return (
+            f"INSERT INTO {self.name} AS t (version, {', '.join(names)}) "
+            f"SELECT version, {', '.join(c.from_parameter for c in self.columns)} "
+            f"FROM unnest({', '.join(parameters)}) AS u(version, {', '.join(names)}) "
+            f"ON CONFLICT ({self.key}) DO UPDATE SET version = EXCLUDED.version{', ' if sets else ''}{sets} "
+            f"WHERE t.version = EXCLUDED.version - 1 RETURNING 1"
+        )
+
+    def parameters(self, rows: Iterable[tuple[int, Any]]) -> list[list[Any]]:
+        """Column arrays for `write_sql`; rows in key order, so that two batches lock in the same order."""
+        ordered = sorted(rows, key=lambda r: self.key_of(r[1]))
+        arrays: list[list[Any]] = [[version for version, _ in ordered]]
+        for c in self.columns:
+            get = attrgetter(c.name)
+            if c.adapter is None:
+                arrays.append([get(row) for _, row in ordered])
+            else:
+                dump = c.adapter.dump_json
+                arrays.append([None if (v := get(row)) is None else dump(v).decode() for _, row in ordered])
+        return arrays
+
+
+def _label(key_of: str | KeyOf) -> str:
+    return key_of if isinstance(key_of, str) else getattr(key_of, "__name__", "derived")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class By:
+    """One row by its key."""
+
+    table: Table
+    key_of: KeyOf
+    label: str
+
+    def give(self, rows: Rows, data: Any) -> Any:
+        key = self.key_of(data)
+        return None if key is None else rows.get(self.table, key)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Many:
+    """Some rows by a column, in an order, up to a limit."""
+
+    table: Table
+    key_of: KeyOf
+    column: str
+    where: str
+    order: str
+    limit: int
+
+    @property
+    def sql(self) -> str:
+        names = ", ".join(f"r.{c.name}" for c in self.table.columns)
+        type_ = next(c.type for c in self.table.columns if c.name == self.column)
+        return (
+            f"SELECT k, r.version, {names} FROM unnest($1::{type_}[]) AS k CROSS JOIN LATERAL "
+            f"(SELECT * FROM {self.table.name} WHERE {self.column} = k AND ({self.where}) "
+            f"ORDER BY {self.order} LIMIT {self.limit}) AS r"
+        )
+
+    def give(self, rows: Rows, data: Any) -> tuple[Any, ...]:
+        found = rows.found.get((self, self.key_of(data)), ())
+        return tuple(rows.get(self.table, key) for key in found)
+
+
+class State:
+    """A frozen dataclass put together from several needs, one for each of its fields."""
+
+    def __init__(self, shape: type[Any], **needs: By | Many) -> None:
+        fields = [f.name for f in dataclasses.fields(shape)]
+        if sorted(fields) != sorted(needs):
+            raise TypeError(f"{shape.__name__} has {', '.join(fields)}; given {', '.join(needs)}")
+        self.shape, self.needs = shape, tuple(needs[name] for name in fields)
+
+    def give(self, rows: Rows, data: Any) -> Any:
+        return self.shape(*[need.give(rows, data) for need in self.needs])
+
+
+Given = By | Many | State
+
+
+def needs_of(given: Given | None) -> tuple[By | Many, ...]:
+    """The single needs that make up what a rule is given."""
+    if given is None:
+        return ()
+    return given.needs if isinstance(given, State) else (given,)
+
+
+class Rows:
+    """The rows of one batch: as read, with their versions, and as changed so far."""
+
+    def __init__(self) -> None:
+        self.read: dict[Table, dict[Key, tuple[int, Any]]] = {}
+        self.changed: dict[Table, dict[Key, Any]] = {}
+        self.found: dict[tuple[Many, Key], list[Key]] = {}
+
+    def get(self, table: Table, key: Key) -> Any:
+        changed = self.changed.get(table)
+        if changed is not None and key in changed:
+            return changed[key]
+        read = self.read.get(table)
+        if read is None or (pair := read.get(key)) is None:
+            return None
+        return pair[1]
+
+    def put(self, row: Any) -> None:
+        table = Table.of[type(row)]
+        changed = self.changed.get(table)
+        if changed is None:
+            changed = self.changed[table] = {}
+        changed[table.key_of(row)] = row
+
+    def next_versions(self, table: Table) -> list[tuple[int, Any]]:
+        """Changed rows of a table, each with the version that it will have."""
+        read = self.read.get(table, {})
+        return [((read[key][0] if key in read else 0) + 1, row) for key, row in self.changed[table].items()]
+
+    def unread(self, table: Table) -> list[Key]:
+        """Keys of rows that a rule made without having been given them: these must be new."""
+        read = self.read.get(table, {})
+        return [key for key in self.changed[table] if key not in read]
+
+    async def load(self, connection: Connection, asked: Iterable[tuple[Given | None, Any]]) -> None:
+        """One statement for each table, and one for each `many`, whatever the number of inputs."""
+        keys: dict[Table, set[Key]] = {}
+        many: dict[Many, set[Key]] = {}
+        for given, data in asked:
+            for need in needs_of(given):
+                key = need.key_of(data)
+                if key is None:
+                    continue
+                if isinstance(need, Many):
+                    many.setdefault(need, set()).add(key)
+                elif not (need.table.immutable and self._recall(need.table, key)):
+                    keys.setdefault(need.table, set()).add(key)
+        for table, wanted in keys.items():
+            read = self.read.setdefault(table, {})
+            for record in await connection.fetch(table.select, list(wanted)):
+                version, row = table.row(record)
+                key = table.key_of(row)
+                read[key] = version, row
+                if table.immutable:
+                    table.known[key] = version, row
+        for need, wanted in many.items():
+            read = self.read.setdefault(need.table, {})
+            for record in await connection.fetch(need.sql, list(wanted)):
+                version, row = need.table.row(record[1:])
+                key = need.table.key_of(row)
+                read.setdefault(key, (version, row))
+                self.found.setdefault((need, record[0]), []).append(key)
+
+    def _recall(self, table: Table, key: Key) -> bool:
+        if key not in table.known:
+            return False
+        self.read.setdefault(table, {})[key] = table.known[key]
+        return True

@@ -1,0 +1,122 @@
+"""What a process tells about itself: every metric with its meaning, trace context, and the log (see logs.py).
+
+Labels are closed lists of words, never ids.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from chassis.logs import set_up
+
+__all__ = [
+    "BATCH_INPUTS",
+    "BATCH_SECONDS",
+    "DECIDE_ERRORS",
+    "DELIVERIES",
+    "HTTP_REQUESTS",
+    "HTTP_SECONDS",
+    "INPUTS",
+    "LAG_SECONDS",
+    "METRICS_TYPE",
+    "OUTBOX_ROWS",
+    "PARKED_OPEN",
+    "PUBLISHED",
+    "PUBLISH_SECONDS",
+    "REGISTRY",
+    "RETRIES",
+    "continue_trace",
+    "metrics_text",
+    "parse_traceparent",
+    "set_up",
+]
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+INPUTS = Counter(
+    "attune_inputs",
+    "Inputs decided. kind: command, event, clock; name: of the intake; outcome: done, duplicate, refused, parked.",
+    ("kind", "name", "outcome"),
+    registry=REGISTRY,
+)
+BATCH_INPUTS = Histogram("attune_batch_inputs", "Inputs in one transaction.", buckets=_SIZES, registry=REGISTRY)
+BATCH_SECONDS = Histogram(
+    "attune_batch_seconds", "Time from claim to commit of one batch.", buckets=_LATENCY, registry=REGISTRY
+)
+DECIDE_ERRORS = Counter(
+    "attune_decide_errors",
+    "Rules that raised instead of deciding: a bug; the input is parked.",
+    ("intake",),
+    registry=REGISTRY,
+)
+RETRIES = Counter(
+    "attune_retries",
+    "Work tried again. reason: race (a row had changed), away (no database), relay (no broker), error (anything else).",
+    ("reason",),
+    registry=REGISTRY,
+)
+OUTBOX_ROWS = Gauge(
+    "attune_outbox_rows", "Events committed and not yet published, in the last look.", registry=REGISTRY
+)
+PUBLISHED = Counter("attune_published_events", "Events acknowledged by the broker.", registry=REGISTRY)
+PUBLISH_SECONDS = Histogram(
+    "attune_publish_seconds",
+    "Time from sending a batch of events to the broker's acknowledgement.",
+    buckets=_LATENCY,
+    registry=REGISTRY,
+)
+LAG_SECONDS = Gauge(
+    "attune_lag_seconds",
+    "Age of the oldest event of a topic when it was fetched; 0 when none waits.",
+    ("topic",),
+    registry=REGISTRY,
+)
+PARKED_OPEN = Gauge("attune_parked_open", "Inputs parked, neither handled since nor discarded.", registry=REGISTRY)
+HTTP_REQUESTS = Counter(
+    "attune_http_requests",
+    "HTTP answers by method, route template (`unmatched` where there is none) and status.",
+    ("method", "route", "status"),
+    registry=REGISTRY,
+)
+HTTP_SECONDS = Histogram(
+    "attune_http_seconds",
+    "Time to answer an HTTP request by method and route template.",
+    ("method", "route"),
+    buckets=_LATENCY,
+    registry=REGISTRY,
+)
+DELIVERIES = Counter(
+    "attune_deliveries",
+    "Attempts to deliver a message. outcome: delivered, failed, doubtful, suppressed.",
+    ("channel", "outcome"),
+    registry=REGISTRY,
+)
+
+
+def metrics_text() -> bytes:
+    """All metrics in the Prometheus text format."""
+    return generate_latest(REGISTRY)
+
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+
+def parse_traceparent(header: str | None) -> tuple[str, str, str] | None:
+    """Trace id, parent span id and flags of a W3C `traceparent` of version 00; None for anything else."""
+    match = _TRACEPARENT.fullmatch(header) if header else None
+    return (match[1], match[2], match[3]) if match else None
+
+
+def continue_trace(header: str | None, span: UUID) -> str:
+    """The `traceparent` of what `span` identifies: in the trace of `header`, else the first of its own trace."""
+    parent = parse_traceparent(header)
+    trace, flags = (parent[0], parent[2]) if parent else (span.hex, "01")
+    return f"00-{trace}-{span.hex[16:]}-{flags}"

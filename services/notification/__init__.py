@@ -1,0 +1,1 @@
+"""Notification: tells the right people, within their contact policy, and knows what became of each message."""

@@ -1,0 +1,77 @@
+"""Recipients and duties: set by people with a name, erased on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chassis.decision import NOTHING, Cause, Decision
+from services.notification.domain.commands import EraseRecipient, SetDoNotContact, SetDuty, SetRecipient
+from services.notification.domain.policy import Duty, Recipient, duty_key
+from services.notification.domain.refusals import RecipientErased, UnknownRecipient
+
+
+@dataclass(frozen=True, slots=True)
+class AtDuty:
+    duty: Duty | None
+    recipient: Recipient | None
+
+
+def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) -> Decision:
+    if known is not None and known.erased_at is not None:
+        raise RecipientErased
+    recipient = Recipient(
+        recipient_id=command.recipient_id,
+        kind=command.kind,
+        channels=command.channels,
+        address=command.address,
+        language=command.language,
+        do_not_contact=command.do_not_contact,
+        review_on=command.review_on,
+        set_by=cause.by,
+        set_at=cause.at,
+    )
+    return Decision(rows=(recipient,), reply={"recipient_id": str(recipient.recipient_id)})
+
+
+def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause: Cause) -> Decision:
+    if known is None:
+        raise UnknownRecipient
+    if known.erased_at is not None:
+        raise RecipientErased
+    changed = replace(known, do_not_contact=command.do_not_contact, set_by=cause.by, set_at=cause.at)
+    return Decision(rows=(changed,), reply={"do_not_contact": command.do_not_contact})
+
+
+def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> Decision:
+    if known is None:
+        raise UnknownRecipient
+    if known.erased_at is not None:
+        return NOTHING
+    changed = replace(
+        known,
+        channels=(),
+        address=None,
+        language="en",
+        do_not_contact=True,
+        review_on=None,
+        set_by=cause.by,
+        set_at=cause.at,
+        erased_at=cause.at,
+    )
+    return Decision(rows=(changed,))
+
+
+def set_duty(at: AtDuty, command: SetDuty, cause: Cause) -> Decision:
+    if at.recipient is None:
+        raise UnknownRecipient
+    if at.recipient.erased_at is not None:
+        raise RecipientErased
+    duty = Duty(
+        duty_key=duty_key(command.duty, command.team_id),
+        duty=command.duty,
+        team_id=command.team_id,
+        recipient_id=command.recipient_id,
+        set_by=cause.by,
+        set_at=cause.at,
+    )
+    return Decision(rows=(duty,), reply={"duty": duty.duty_key})

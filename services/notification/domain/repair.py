@@ -1,0 +1,55 @@
+"""What a person may do about a message that ended badly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chassis.decision import Cause, Decision
+from services.notification.domain.commands import SendAgain, SettleDoubt
+from services.notification.domain.delivery import noted, settled
+from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message
+from services.notification.domain.refusals import (
+    MessageAlreadySent,
+    MessageInDoubt,
+    MessageNotInDoubt,
+    MessageStillOpen,
+    UnknownMessage,
+)
+
+
+def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> Decision:
+    if message is None:
+        raise UnknownMessage
+    if message.status in OPEN:
+        raise MessageStillOpen
+    if message.status == "sent":
+        raise MessageAlreadySent
+    if message.status == "doubtful":
+        raise MessageInDoubt
+    return _pending_again(message, "sent_again", cause)
+
+
+def settle_doubt(message: Message | None, command: SettleDoubt, cause: Cause) -> Decision:
+    if message is None:
+        raise UnknownMessage
+    if message.status != "doubtful":
+        raise MessageNotInDoubt
+    if not command.arrived:
+        return _pending_again(message, "not_arrived", cause)
+    return _answered(settled(noted(message, "arrived", None, cause), "sent", None, cause))
+
+
+def _pending_again(message: Message, because: str, cause: Cause) -> Decision:
+    again = replace(
+        noted(message, because, None, cause),
+        status="pending",
+        reason=None,
+        settled_at=None,
+        give_up_at=cause.at + GIVE_UP_AFTER,
+        next_due_at=cause.at,
+    )
+    return _answered(again)
+
+
+def _answered(message: Message) -> Decision:
+    return Decision(rows=(message,), reply={"message_id": str(message.message_id), "status": message.status})

@@ -1,0 +1,51 @@
+"""What notification must be told to run, beyond what every service needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import PREFIX, Filled, ServiceSettings
+
+
+class NotificationSettings(ServiceSettings):
+    """The channels of this deployment. One that is not set here does not exist: messages for it wait, then fail visibly."""
+
+    case_link: Filled
+    """URL of the console, to which `/cases/{id}` or `/screenings/{id}` is added."""
+    file_channel: Path | None = None
+    """JSON Lines file that the file channel appends to."""
+    smtp_host: Filled | None = None
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    smtp_from: Filled | None = None
+    smtp_tls: Literal["none", "if_offered", "starttls", "implicit"] = "if_offered"
+    """`starttls` and `implicit` never send without TLS; use one of them wherever the mail server is another machine."""
+    smtp_ca_file: Path | None = None
+    smtp_username: Filled | None = None
+    smtp_password: SecretStr | None = None
+    smtp_connections: int = Field(default=4, ge=1, le=64)
+    smtp_timeout_s: float = Field(default=15.0, gt=0, le=30)
+    """Longest time for everything before the text of a letter."""
+    smtp_answer_timeout_s: float = Field(default=30.0, gt=0, le=60)
+    """Longest wait for the mail server's answer to the text; a letter without it is doubtful."""
+
+    @classmethod
+    def together(cls, environment: Mapping[str, str]) -> dict[str, str]:
+        """At least one channel; e-mail needs a sender; user and password go together."""
+        given = {
+            name
+            for name in ("smtp_host", "smtp_from", "smtp_username", "smtp_password", "file_channel")
+            if environment.get(PREFIX + name.upper())
+        }
+        wrong = super().together(environment)
+        if not given & {"smtp_host", "file_channel"}:
+            wrong["smtp_host"] = wrong["file_channel"] = "one_channel_needed"
+        if "smtp_host" in given and "smtp_from" not in given:
+            wrong["smtp_from"] = "missing"
+        for one, other in (("smtp_username", "smtp_password"), ("smtp_password", "smtp_username")):
+            if one in given and other not in given:
+                wrong[other] = "missing"
+        return wrong

@@ -1,0 +1,107 @@
+"""Where notification keeps what it knows, and what may be read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from chassis.database import Connection
+from chassis.tables import State, Table
+from services.notification.domain.commands import SetDuty
+from services.notification.domain.delivery import AtSending
+from services.notification.domain.message import Message, Status
+from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
+from services.notification.domain.recipient import AtDuty
+
+recipients = Table(Recipient, "recipients", key="recipient_id")
+duties = Table(Duty, "duties", key="duty_key")
+messages = Table(Message, "messages", key="message_id", due="next_due_at")
+standings = Table(Standing, "policy_at_sending", key="message_id")
+
+told_about_case = messages.many("consultation_id", column="about_id", order="message_id", limit=200)
+told_about_screening = messages.many("screening_id", column="about_id", order="message_id", limit=200)
+at_sending = State(AtSending, message=messages.by("key"), standing=standings.by("key"))
+
+
+def _duty_of(command: SetDuty) -> str:
+    return duty_key(command.duty, command.team_id)
+
+
+at_duty = State(AtDuty, duty=duties.by(_duty_of), recipient=recipients.by("recipient_id"))
+
+PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Everything that the courier needs to write one letter: the policy of this moment, and where to."""
+
+    standing: Standing
+    address: str | None
+    language: str
+
+
+async def addressees(connection: Connection, message_ids: Sequence[UUID]) -> dict[UUID, Addressee]:
+    """Address and policy as they stand now, by message. The only read that gives an address to the courier."""
+    records = await connection.fetch(
+        "SELECT p.version, p.message_id, p.recipient_id, p.kind, p.channels, p.has_address, p.do_not_contact, p.review_on, "
+        "p.erased, r.address, r.language FROM policy_at_sending p JOIN recipients r USING (recipient_id) "
+        "WHERE p.message_id = ANY($1::uuid[])",
+        message_ids,
+    )
+    found = {}
+    for record in records:
+        _, standing = standings.row(tuple(record)[:9])
+        found[standing.message_id] = Addressee(standing, record["address"], record["language"])
+    return found
+
+
+_MESSAGE = "version, " + ", ".join(column.name for column in messages.columns)
+
+
+async def message_view(connection: Connection, message_id: UUID) -> dict[str, Any] | None:
+    """One message with its history; no address, no text."""
+    record = await connection.fetchrow(f"SELECT {_MESSAGE} FROM messages WHERE message_id = $1", message_id)  # noqa: S608
+    return None if record is None else _view(tuple(record))
+
+
+async def message_views(
+    connection: Connection,
+    *,
+    about_id: UUID | None = None,
+    child_id: UUID | None = None,
+    status: Status | None = None,
+    after: UUID | None = None,
+) -> list[dict[str, Any]]:
+    """At most PAGE messages in order of their ids; `after` is the last id of the page before."""
+    given = (("about_id = ", about_id), ("child_id = ", child_id), ("message_id > ", after))
+    asked = [(condition, value) for condition, value in given if value is not None]
+    where = [f"{condition}${n}" for n, (condition, _) in enumerate(asked, 1)]
+    if status is not None:
+        # A constant, not a parameter: only so can the planner use the partial index.
+        where.append(f"status = '{status}'")
+    records = await connection.fetch(
+        f"SELECT {_MESSAGE} FROM messages WHERE {' AND '.join(where) or 'true'} ORDER BY message_id LIMIT {PAGE}",  # noqa: S608
+        *(value for _, value in asked),
+    )
+    return [_view(tuple(record)) for record in records]
+
+
+async def recipient_view(connection: Connection, recipient_id: UUID) -> dict[str, Any] | None:
+    """A recipient with the address: to be read by permission only, and audited."""
+    record = await connection.fetchrow(recipients.select, [recipient_id])
+    return None if record is None else asdict(recipients.row(tuple(record))[1])
+
+
+async def duty_views(connection: Connection) -> list[dict[str, Any]]:
+    """Who is told what, by duty and team."""
+    records = await connection.fetch(
+        "SELECT duty, team_id, recipient_id, set_by, set_at FROM duties ORDER BY duty_key LIMIT 1000"
+    )
+    return [dict(record) for record in records]
+
+
+def _view(record: tuple[Any, ...]) -> dict[str, Any]:
+    return asdict(messages.row(record)[1])

@@ -1,0 +1,1 @@
+"""The rules of the referral service: values in, values out."""

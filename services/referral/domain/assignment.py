@@ -1,0 +1,99 @@
+"""The rule by which a case finds its practitioner: `lightest-share` version 1, which anybody can repeat by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from attune_contracts.referral import Preference
+
+from services.referral.domain.pool import Member, Pool, available, seen
+
+RULE = "lightest-share"
+RULE_VERSION = 1
+
+
+class Seat:
+    """One member while a batch is decided."""
+
+    __slots__ = ("capacity", "id", "languages", "member", "share", "used")
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.id = member.practitioner_id
+        self.languages = frozenset(member.languages)
+        self.capacity = member.capacity_points
+        self.put(member.used_points)
+
+    def put(self, used: int) -> None:
+        """The points in use and what they are of the contracted capacity."""
+        self.used = used
+        self.share = used / self.capacity if self.capacity else 1.0
+
+    def as_it_stands(self) -> Member:
+        return self.member if self.used == self.member.used_points else replace(self.member, used_points=self.used)
+
+
+class Choice(NamedTuple):
+    """Who takes the case, why this one, and among how many who could have."""
+
+    seat: Seat
+    because: Preference
+    candidates: int
+
+
+class Seats:
+    """The members of a pool while a batch is decided: the only place where points are taken and given back."""
+
+    def __init__(self, members: Iterable[Member], at: datetime) -> None:
+        self.at = at
+        self.all = {m.practitioner_id: Seat(m) for m in members}
+        takers = [s for s in self.all.values() if available(s.member, at)]
+        self.takers = sorted(takers, key=lambda s: s.id.int)
+        self.largest = max((s.capacity for s in takers), default=0)
+
+    def choose(self, points: int, language: str, kin: UUID | None, barred: UUID | None) -> Choice | None:
+        """The sibling's practitioner, else one who speaks the language, else any; the lightest share, then the id."""
+        best: Seat | None = None
+        speaker: Seat | None = None
+        of_kin: Seat | None = None
+        candidates = speakers = 0
+        for seat in self.takers:
+            if seat.capacity - seat.used < points or (barred is not None and seat.id == barred):
+                continue
+            candidates += 1
+            if best is None or seat.share < best.share:
+                best = seat
+            if language in seat.languages:
+                speakers += 1
+                if speaker is None or seat.share < speaker.share:
+                    speaker = seat
+            if kin is not None and seat.id == kin:
+                of_kin = seat
+        if best is None:
+            return None
+        if of_kin is not None:
+            return Choice(of_kin, "same_practitioner_for_sibling", candidates)
+        if speaker is not None:
+            return Choice(speaker, "language" if speakers < candidates else "lightest_share", candidates)
+        return Choice(best, "lightest_share", candidates)
+
+    def could_ever_take(self, points: int, barred: UUID | None) -> bool:
+        """Somebody who may take cases could hold this one, if only enough of their points were free."""
+        if points > self.largest:
+            return False
+        return barred is None or any(s.id != barred and s.capacity >= points for s in self.takers)
+
+    def any_free(self) -> bool:
+        return any(s.used < s.capacity for s in self.takers)
+
+    def give_back(self, practitioner_id: UUID, points: int) -> None:
+        seat = self.all[practitioner_id]
+        seat.put(seat.used - points)
+
+    def pool(self, team_id: UUID) -> Pool:
+        """The pool as it stands when the batch is decided."""
+        return seen(team_id, [s.as_it_stands() for s in self.all.values()], self.at)

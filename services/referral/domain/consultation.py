@@ -1,0 +1,302 @@
+"""A consultation from the request to its end; accepted, it is a case that is assigned or waits, never neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from attune_contracts.referral import (
+    CaseClosed,
+    Consent,
+    ConsultationAcknowledged,
+    ConsultationKind,
+    ConsultationRequested,
+    ConsultationWithdrawn,
+    EndReason,
+    Preference,
+    Priority,
+)
+from attune_contracts.screening import ScreeningCompleted
+
+from chassis.decision import NOTHING, Cause, Decision, derived_id
+from services.referral.domain.commands import (
+    AcknowledgeConsultation,
+    CloseCase,
+    RequestConsultation,
+    WithdrawConsultation,
+)
+from services.referral.domain.refusals import (
+    CallerNotIdentified,
+    CaseConsultationNeedsChild,
+    ConsentReasonMissing,
+    ConsentStateMissing,
+    ConsentWasRefused,
+    ConsentWithoutChild,
+    ConsultationIdTaken,
+    ConsultationNotOpen,
+    NotTheRequester,
+    UnknownConsultation,
+)
+
+Status = Literal["accepted", "closed", "withdrawn"]
+
+POINTS: dict[ConsultationKind, int] = {"case_consultation": 2, "reflective_discussion": 1}
+"""What each kind of work weighs. Recorded with each consultation, so that a change does not reach back."""
+
+BAND: dict[Priority, int] = {"urgent": 0, "routine": 1}
+PRIORITY: tuple[Priority, Priority] = ("urgent", "routine")
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """A request and its case. While accepted, exactly one of `assigned_to` and `waiting_since` is set."""
+
+    consultation_id: UUID
+    child_id: UUID | None
+    family_id: UUID | None
+    screening_id: UUID | None
+    team_id: UUID
+    kind: ConsultationKind
+    band: int
+    """Priority band: 0 urgent, 1 routine. The waiting list is ordered by band, then by the time of the request."""
+    points: int
+    language: str
+    requested_by: UUID
+    requested_at: datetime
+    consent: Consent | None
+    consent_reason: str | None
+    question: str | None
+    status: Status
+    unsettled: bool
+    """The pool has yet to take notice: of a new place on the list, or of points that an ended case gives back."""
+    waiting_since: datetime | None = None
+    assigned_to: UUID | None = None
+    """Who has the case; after its end, who had it last."""
+    assigned_at: datetime | None = None
+    because: Preference | None = None
+    candidates: int | None = None
+    rule: str | None = None
+    """Name and version of the rule that chose the practitioner; null where a person chose."""
+    not_to: UUID | None = None
+    """Who gave the case back by hand and does not get it again unless named."""
+    acknowledged_by: UUID | None = None
+    acknowledged_at: datetime | None = None
+    end_reason: EndReason | None = None
+    ended_by: UUID | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def priority(self) -> Priority:
+        return PRIORITY[self.band]
+
+    @property
+    def rank(self) -> tuple[int, datetime, int]:
+        """Place in the waiting list: smaller is sooner. The same order as in `store.py`."""
+        return self.band, self.requested_at, self.consultation_id.int
+
+
+class UnknownFollows(Exception):
+    """The pathway says something must follow that this version does not know, and the outcome does not tell either."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAtHand:
+    """What `request` looks at: the consultation of that id, and an earlier one about the same child with its family."""
+
+    existing: Consultation | None
+    earlier: tuple[Consultation, ...]
+
+
+def concern_id(screening_id: UUID) -> UUID:
+    """The id of the one consultation that a screening can lead to."""
+    return derived_id(screening_id, "consultation")
+
+
+def consider_screening(existing: Consultation | None, event: ScreeningCompleted, cause: Cause) -> Decision:
+    """A result that calls for the specialists becomes a consultation that asks for a place, once per screening."""
+    if existing is not None:
+        return NOTHING
+    priority = _priority_after(event)
+    if priority is None:
+        return NOTHING
+    return _accepted(
+        Consultation(
+            consultation_id=concern_id(event.screening_id),
+            child_id=event.child_id,
+            family_id=event.pregnancy_id,
+            screening_id=event.screening_id,
+            team_id=event.team_id,
+            kind="case_consultation",
+            band=BAND[priority],
+            points=POINTS["case_consultation"],
+            language=event.language,
+            requested_by=event.administered_by,
+            requested_at=cause.at,
+            consent=None,
+            consent_reason=None,
+            question=None,
+            status="accepted",
+            unsettled=True,
+            waiting_since=cause.at,
+        )
+    )
+
+
+def _priority_after(event: ScreeningCompleted) -> Priority | None:
+    """What must follow. An unknown word is read by the outcome: a concern is never dropped, a riddle is parked."""
+    follows: str = event.follows
+    if follows == "consultation_routine":
+        return "routine"
+    if follows == "consultation_urgent":
+        return "urgent"
+    if follows in ("nothing", "follow_up"):
+        return None
+    if event.outcome == "urgent_concern":
+        return "urgent"
+    if event.outcome == "concern":
+        return "routine"
+    raise UnknownFollows(follows)
+
+
+def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) -> Decision:
+    """A professional asks for a consultation, identified with the state of consent, or anonymous."""
+    _check_consent(command)
+    asked_by = staff(cause)
+    if at_hand.existing is not None:
+        return _repeated(at_hand.existing, command, asked_by)
+    family = command.family_id or next((c.family_id for c in at_hand.earlier), None)
+    return _accepted(
+        Consultation(
+            consultation_id=command.consultation_id or cause.derive("consultation"),
+            child_id=command.child_id,
+            family_id=family if command.child_id else None,
+            screening_id=None,
+            team_id=command.team_id,
+            kind=command.kind,
+            band=BAND[command.priority],
+            points=POINTS[command.kind],
+            language=command.language,
+            requested_by=asked_by,
+            requested_at=cause.at,
+            consent=command.consent,
+            consent_reason=command.consent_reason,
+            question=command.question,
+            status="accepted",
+            unsettled=True,
+            waiting_since=cause.at,
+        )
+    )
+
+
+def _check_consent(command: RequestConsultation) -> None:
+    if command.child_id is None:
+        if command.kind == "case_consultation":
+            raise CaseConsultationNeedsChild
+        if command.consent is not None:
+            raise ConsentWithoutChild
+        return
+    if command.consent is None:
+        raise ConsentStateMissing
+    if command.consent == "refused":
+        raise ConsentWasRefused
+    if command.consent in ("not_sought", "overridden") and not command.consent_reason:
+        raise ConsentReasonMissing
+
+
+def _repeated(existing: Consultation, command: RequestConsultation, asked_by: UUID) -> Decision:
+    same = (existing.requested_by, existing.team_id, existing.kind, existing.child_id)
+    if existing.screening_id is not None or same != (asked_by, command.team_id, command.kind, command.child_id):
+        raise ConsultationIdTaken
+    return Decision(reply=_reply(existing))
+
+
+def _accepted(case: Consultation) -> Decision:
+    event = ConsultationRequested(
+        consultation_id=case.consultation_id,
+        child_id=case.child_id,
+        screening_id=case.screening_id,
+        team_id=case.team_id,
+        kind=case.kind,
+        priority=case.priority,
+        requested_by=case.requested_by,
+        requested_through="professional" if case.screening_id is None else "screening",
+        consent=case.consent,
+        requested_at=case.requested_at,
+    )
+    return Decision(rows=(case,), events=(event,), reply=_reply(case), due=(case.team_id,))
+
+
+def acknowledge(case: Consultation | None, _: AcknowledgeConsultation, cause: Cause) -> Decision:
+    """The first specialist who confirms to have seen the request is the one who is recorded."""
+    case = still_open(case)
+    if case.acknowledged_at is not None:
+        return Decision(reply=_reply(case))
+    by = staff(cause)
+    event = ConsultationAcknowledged(
+        consultation_id=case.consultation_id, child_id=case.child_id, acknowledged_by=by, acknowledged_at=cause.at
+    )
+    acknowledged = replace(case, acknowledged_by=by, acknowledged_at=cause.at)
+    return Decision(rows=(acknowledged,), events=(event,), reply=_reply(acknowledged))
+
+
+def withdraw(case: Consultation | None, _: WithdrawConsultation, cause: Cause) -> Decision:
+    """The requester takes the request back, whether the case waits or somebody has it."""
+    by = staff(cause)
+    if case is not None and case.status == "withdrawn" and case.ended_by == by:
+        return Decision(reply=_reply(case))
+    case = still_open(case)
+    if case.requested_by != by:
+        raise NotTheRequester
+    event = ConsultationWithdrawn(
+        consultation_id=case.consultation_id,
+        child_id=case.child_id,
+        team_id=case.team_id,
+        withdrawn_by=by,
+        withdrawn_at=cause.at,
+    )
+    ended = replace(_ended(case, by, cause.at), status="withdrawn")
+    return Decision(rows=(ended,), events=(event,), reply=_reply(ended), due=(case.team_id,))
+
+
+def close(case: Consultation | None, command: CloseCase, cause: Cause) -> Decision:
+    """The case ends with a reason; the pool gives its points back and takes the next one."""
+    if case is not None and case.status == "closed" and case.end_reason == command.reason:
+        return Decision(reply=_reply(case))
+    case = still_open(case)
+    event = CaseClosed(
+        consultation_id=case.consultation_id,
+        child_id=case.child_id,
+        team_id=case.team_id,
+        practitioner_id=case.assigned_to,
+        reason=command.reason,
+        closed_at=cause.at,
+    )
+    ended = replace(_ended(case, staff(cause), cause.at), status="closed", end_reason=command.reason)
+    return Decision(rows=(ended,), events=(event,), reply=_reply(ended), due=(case.team_id,))
+
+
+def _ended(case: Consultation, by: UUID, at: datetime) -> Consultation:
+    """Off the list at once; the points stay in use until the pool, which guards them, takes notice."""
+    return replace(case, ended_by=by, ended_at=at, waiting_since=None, unsettled=case.assigned_to is not None)
+
+
+def still_open(case: Consultation | None) -> Consultation:
+    if case is None:
+        raise UnknownConsultation
+    if case.status != "accepted":
+        raise ConsultationNotOpen
+    return case
+
+
+def _reply(case: Consultation) -> dict[str, object]:
+    return {"consultation_id": case.consultation_id, "status": case.status, "acknowledged_at": case.acknowledged_at}
+
+
+def staff(cause: Cause) -> UUID:
+    """Who asked, by staff id. Raises CallerNotIdentified for a token that names somebody else."""
+    try:
+        return UUID(cause.by)
+    except ValueError:
+        raise CallerNotIdentified from None

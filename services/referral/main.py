@@ -1,0 +1,120 @@
+"""The map of the referral service.
+
+A concern, or a professional's request, becomes a consultation. The team's pool gives its case to a practitioner with
+free points, or keeps it in the waiting list. Whatever becomes of the practitioner, no case is without owner or place.
+"""
+
+from pathlib import Path
+
+from attune_contracts.screening import ScreeningCompleted
+from attune_contracts.workforce import (
+    AbsenceEnded,
+    AbsenceStarted,
+    CapacityChanged,
+    CompetenceAwarded,
+    CompetenceExpired,
+    CompetenceSuspended,
+    PractitionerLeft,
+    PractitionerRegistered,
+)
+
+from chassis.inputs import command, due, on
+from chassis.service import Service
+from services.referral import api, store
+from services.referral.domain import allocation, consultation, hand_over, membership
+from services.referral.domain.commands import (
+    AcknowledgeConsultation,
+    CloseCase,
+    HandOverCase,
+    RequestConsultation,
+    WithdrawConsultation,
+)
+from services.referral.settings import ReferralSettings
+
+INPUTS = (
+    # A consultation is asked for, and asks the pool of its team for a place.
+    on(
+        ScreeningCompleted,
+        decide=consultation.consider_screening,
+        state=store.consultation_of_screening,
+        makes_due=store.pools,
+    ),
+    command(
+        "POST /consultations",
+        RequestConsultation,
+        decide=consultation.request,
+        state=store.request_at_hand,
+        may="consultation.request",
+        status=201,
+        makes_due=store.pools,
+    ),
+    # People work with it, until it ends and its points are free again.
+    command(
+        "POST /consultations/{consultation_id}/acknowledgement",
+        AcknowledgeConsultation,
+        decide=consultation.acknowledge,
+        state=store.consultation,
+        may="consultation.acknowledge",
+    ),
+    command(
+        "POST /consultations/{consultation_id}/withdrawal",
+        WithdrawConsultation,
+        decide=consultation.withdraw,
+        state=store.consultation,
+        may="consultation.withdraw",
+        makes_due=store.pools,
+    ),
+    command(
+        "POST /cases/{consultation_id}/hand-over",
+        HandOverCase,
+        decide=hand_over.hand_over,
+        state=store.case_in_pool,
+        may="case.hand_over",
+        makes_due=store.pools,
+    ),
+    command(
+        "POST /cases/{consultation_id}/closure",
+        CloseCase,
+        decide=consultation.close,
+        state=store.consultation,
+        may="case.close",
+        makes_due=store.pools,
+    ),
+    # The workforce changes, and with it who is in the pool and what they can take.
+    on(
+        PractitionerRegistered,
+        decide=membership.practitioner_registered,
+        state=store.pool_of_event,
+        makes_due=store.pools,
+    ),
+    on(PractitionerLeft, decide=membership.practitioner_left, state=store.pool_of_event, makes_due=store.pools),
+    on(CompetenceAwarded, decide=membership.competence_awarded, state=store.pool_of_event, makes_due=store.pools),
+    on(CompetenceSuspended, decide=membership.competence_suspended, state=store.pool_of_event, makes_due=store.pools),
+    on(CompetenceExpired, decide=membership.competence_expired, state=store.pool_of_event, makes_due=store.pools),
+    on(CapacityChanged, decide=membership.capacity_changed, state=store.pool_of_event, makes_due=store.pools),
+    on(AbsenceStarted, decide=membership.absence_started, state=store.pool_of_event, makes_due=store.pools),
+    on(AbsenceEnded, decide=membership.absence_ended, state=store.pool_of_event, makes_due=store.pools),
+    # The pool at work: assigns, keeps waiting, hands over what its owner cannot keep.
+    due(store.pools, decide=allocation.allocate, state=store.pool_at_work, makes_due=store.pools),
+)
+
+_ASKS = frozenset({"consultation.request", "consultation.withdraw", "consultation.read"})
+_WORKS = _ASKS | {"consultation.acknowledge", "case.close", "case.hand_over", "pool.read"}
+
+ROLES = {
+    "health_visitor": _ASKS,
+    "midwife": _ASKS,
+    "specialist": _WORKS,
+    "team_lead": _WORKS,
+    "safeguarding_lead": frozenset({"consultation.read", "pool.read"}),
+    "operator": frozenset({"operator.read", "operator.resolve", "pool.read"}),
+}
+
+SERVICE = Service(
+    "referral",
+    inputs=INPUTS,
+    settings=ReferralSettings,
+    api=api.routes,
+    migrations=Path(__file__).parent / "migrations",
+    roles=ROLES,
+)

@@ -1,0 +1,84 @@
+-- Consultations are requests and cases in one row; pools are the practitioners who share one waiting list.
+
+CREATE TABLE consultations (
+    consultation_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    child_id uuid,
+    family_id uuid,
+    screening_id uuid,
+    team_id uuid NOT NULL,
+    kind text NOT NULL,
+    band bigint NOT NULL,
+    points bigint NOT NULL,
+    language text NOT NULL,
+    requested_by uuid NOT NULL,
+    requested_at timestamptz NOT NULL,
+    consent text,
+    consent_reason text,
+    question text,
+    status text NOT NULL,
+    unsettled boolean NOT NULL,
+    waiting_since timestamptz,
+    assigned_to uuid,
+    assigned_at timestamptz,
+    because text,
+    candidates bigint,
+    rule text,
+    not_to uuid,
+    acknowledged_by uuid,
+    acknowledged_at timestamptz,
+    end_reason text,
+    ended_by uuid,
+    ended_at timestamptz,
+
+    CONSTRAINT one_consultation_per_screening UNIQUE (screening_id),
+    CONSTRAINT accepted_case_is_assigned_or_waiting CHECK (
+        CASE WHEN status = 'accepted' THEN (assigned_to IS NULL) <> (waiting_since IS NULL) ELSE waiting_since IS NULL END
+    ),
+    CONSTRAINT assigned_case_has_an_instant CHECK ((assigned_to IS NULL) = (assigned_at IS NULL)),
+    CONSTRAINT waiting_case_keeps_the_time_of_its_request CHECK (waiting_since = requested_at),
+    CONSTRAINT pool_is_told_of_new_places_and_ended_cases CHECK (
+        NOT unsettled OR (status = 'accepted') = (assigned_to IS NULL)
+    ),
+    CONSTRAINT ended_case_says_when_and_by_whom CHECK (
+        (status = 'accepted') = (ended_at IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)
+    ),
+    CONSTRAINT closed_case_has_a_reason CHECK ((status = 'closed') = (end_reason IS NOT NULL)),
+    CONSTRAINT case_consultation_names_a_child CHECK (kind <> 'case_consultation' OR child_id IS NOT NULL),
+    CONSTRAINT consent_is_about_a_child CHECK (consent IS NULL OR child_id IS NOT NULL),
+    CONSTRAINT missing_consent_has_a_reason CHECK (
+        consent IS NULL OR consent NOT IN ('not_sought', 'overridden') OR consent_reason IS NOT NULL
+    ),
+    CONSTRAINT status_is_known CHECK (status IN ('accepted', 'closed', 'withdrawn')),
+    CONSTRAINT band_is_urgent_or_routine CHECK (band IN (0, 1)),
+    CONSTRAINT points_weigh_something CHECK (points > 0)
+) WITH (fillfactor = 90);
+
+CREATE INDEX consultations_of_child ON consultations (child_id) WHERE child_id IS NOT NULL;
+
+-- What concerns the pool: `unsettled` rows to be looked at, the others in the order of the waiting list. Every case
+-- passes through it once, so it stays small.
+CREATE INDEX places_in_order ON consultations (unsettled, team_id, band, waiting_since)
+    WHERE unsettled OR waiting_since IS NOT NULL;
+
+-- Open cases of a team: by family for siblings, and as a whole for hand-over.
+CREATE INDEX open_cases_of_family ON consultations (team_id, family_id)
+    WHERE status = 'accepted' AND assigned_to IS NOT NULL;
+
+CREATE TABLE pools (
+    team_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    members jsonb NOT NULL,
+    free_points bigint NOT NULL,
+    hands_over boolean NOT NULL,
+    next_due_at timestamptz,
+
+    CONSTRAINT used_points_are_not_negative CHECK (NOT jsonb_path_exists(members, '$[*] ? (@.used_points < 0)')),
+    -- Only somebody whose capacity was reduced, and who therefore hands over, may stand above it.
+    CONSTRAINT capacity_is_never_exceeded CHECK (
+        NOT jsonb_path_exists(members, '$[*] ? (@.used_points > @.capacity_points && @.must_hand_over == null)')
+    ),
+    CONSTRAINT free_points_are_not_negative CHECK (free_points >= 0)
+) WITH (fillfactor = 70);
+
+CREATE INDEX pools_due ON pools (next_due_at) WHERE next_due_at IS NOT NULL;

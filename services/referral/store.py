@@ -1,0 +1,141 @@
+"""The tables of the referral service, what each rule is given of them, and the reads."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from chassis.database import Connection
+from chassis.tables import State, Table
+from services.referral.domain.allocation import ASKED, ENDED, LEAVING, WAITING, PoolAtWork
+from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
+from services.referral.domain.hand_over import CaseInPool
+from services.referral.domain.pool import Pool
+
+consultations = Table(Consultation, "consultations", key="consultation_id")
+
+# Teams with a case that the pool has not looked at, found one by one along the index however many cases each has.
+pools = Table(
+    Pool,
+    "pools",
+    key="team_id",
+    due_sql="""
+WITH RECURSIVE told AS (
+  (SELECT team_id FROM consultations WHERE unsettled ORDER BY team_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.team_id FROM consultations c WHERE c.unsettled AND c.team_id > told.team_id
+          ORDER BY c.team_id LIMIT 1)
+  FROM told WHERE told.team_id IS NOT NULL
+)
+SELECT team_id FROM told WHERE team_id IS NOT NULL
+UNION
+SELECT team_id FROM pools WHERE next_due_at <= $1
+LIMIT $2""",
+)
+
+pool_of_event = pools.by("team_id")
+consultation = consultations.by("consultation_id")
+consultation_of_screening = consultations.by(lambda event: concern_id(event.screening_id))
+request_at_hand = State(
+    RequestAtHand,
+    existing=consultation,
+    earlier=consultations.many(
+        "child_id", column="child_id", where="family_id IS NOT NULL", order="requested_at", limit=1
+    ),
+)
+case_in_pool = State(CaseInPool, case=consultation, pool=pools.by("team_id"))
+
+_ORDER = "band, waiting_since, consultation_id"
+_HAS_FREE_POINTS = "EXISTS (SELECT FROM pools WHERE pools.team_id = k AND free_points > 0)"
+_OPEN = "status = 'accepted' AND assigned_to IS NOT NULL"
+
+# `ANY (ARRAY(...))` is looked up in the index, where `IN (...)` may read every open case of the team.
+_WHO_HANDS_OVER = """ANY (ARRAY(
+  SELECT (m->>'practitioner_id')::uuid FROM pools p, jsonb_array_elements(p.members) m
+  WHERE p.team_id = k AND p.hands_over AND m->>'must_hand_over' IS NOT NULL))"""
+_FAMILIES_IN_LINE = f"""ANY (ARRAY(
+  (SELECT family_id FROM consultations w WHERE w.team_id = k AND w.unsettled AND w.status = 'accepted'
+   AND w.family_id IS NOT NULL ORDER BY w.band, w.waiting_since LIMIT {ASKED})
+  UNION ALL
+  (SELECT family_id FROM consultations w WHERE w.team_id = k AND NOT w.unsettled AND w.waiting_since IS NOT NULL
+   AND w.family_id IS NOT NULL ORDER BY w.band, w.waiting_since LIMIT {WAITING})))"""
+
+pool_at_work = State(
+    PoolAtWork,
+    pool=pools.by("key"),
+    asked=consultations.many(
+        "key", column="team_id", where="unsettled AND status = 'accepted'", order=_ORDER, limit=ASKED
+    ),
+    waiting=consultations.many(
+        "key",
+        column="team_id",
+        where=f"NOT unsettled AND waiting_since IS NOT NULL AND {_HAS_FREE_POINTS}",
+        order=_ORDER,
+        limit=WAITING,
+    ),
+    leaving=consultations.many(
+        "key",
+        column="team_id",
+        where=f"{_OPEN} AND EXISTS (SELECT FROM pools WHERE pools.team_id = k AND hands_over) "
+        f"AND assigned_to = {_WHO_HANDS_OVER}",
+        order="assigned_at DESC, consultation_id",
+        limit=LEAVING,
+    ),
+    ended=consultations.many(
+        "key", column="team_id", where="unsettled AND status <> 'accepted'", order="ended_at", limit=ENDED
+    ),
+    siblings=consultations.many(
+        "key",
+        column="team_id",
+        where=f"{_OPEN} AND {_HAS_FREE_POINTS} AND family_id = {_FAMILIES_IN_LINE}",
+        order="assigned_at",
+        limit=ASKED + WAITING,
+    ),
+)
+
+_PRIORITY = "CASE band WHEN 0 THEN 'urgent' ELSE 'routine' END AS priority"
+_VIEW = f"""consultation_id, child_id, screening_id, team_id, kind, {_PRIORITY}, points, language,
+  requested_by, requested_at, consent, consent_reason, question, status, waiting_since, assigned_to, assigned_at,
+  because, candidates, rule, acknowledged_by, acknowledged_at, end_reason, ended_by, ended_at"""
+
+
+async def consultation_view(connection: Connection, consultation_id: UUID) -> dict[str, Any] | None:
+    """One consultation with its case."""
+    row = await connection.fetchrow(
+        f"SELECT {_VIEW} FROM consultations WHERE consultation_id = $1",
+        consultation_id,
+    )
+    return dict(row) if row else None
+
+
+async def consultations_of_child(connection: Connection, child_id: UUID) -> list[dict[str, Any]]:
+    """All consultations about a child, the oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {_VIEW} FROM consultations WHERE child_id = $1 ORDER BY requested_at",
+        child_id,
+    )
+    return [dict(row) for row in rows]
+
+
+async def pool_view(connection: Connection, team_id: UUID) -> dict[str, Any] | None:
+    """The members of a pool with their points, and how many cases wait."""
+    record = await connection.fetchrow(pools.select, [team_id])
+    if record is None:
+        return None
+    _, pool = pools.row(record)
+    waiting = await connection.fetchval(
+        "SELECT count(*) FROM consultations WHERE team_id = $1 AND waiting_since IS NOT NULL", team_id
+    )
+    return {"team_id": team_id, "members": pool.members, "waiting": waiting}
+
+
+async def waiting_list(connection: Connection, team_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """The first places of a waiting list in the order in which they will be taken; position 1 is next."""
+    rows = await connection.fetch(
+        f"""SELECT consultation_id, {_PRIORITY}, points, language, waiting_since,
+          row_number() OVER (ORDER BY {_ORDER}) AS position
+        FROM consultations WHERE team_id = $1 AND waiting_since IS NOT NULL ORDER BY {_ORDER} LIMIT $2""",
+        team_id,
+        limit,
+    )
+    return [dict(row) for row in rows]

@@ -1,0 +1,77 @@
+"""An attempt at a screening that gave no result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import Any
+
+from attune_contracts.screening import ScreeningNotCompleted
+
+from chassis.decision import Cause, Decision
+from services.screening.domain.child import Child
+from services.screening.domain.commands import RecordNotCompleted
+from services.screening.domain.definitions import InstrumentRow
+from services.screening.domain.eligibility import UnknownChild, UnknownInstrumentVersion, age_at_screening
+from services.screening.domain.screening import Screening, ScreeningRecordedDifferently
+
+
+@dataclass(frozen=True, slots=True)
+class AtAttempt:
+    """What an attempt without result is judged by."""
+
+    child: Child | None
+    instrument: InstrumentRow | None
+    existing: Screening | None
+
+
+def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: Cause) -> Decision:
+    """A screening gave no result: told with the reason, so that it is offered again."""
+    attempted_at = command.attempted_at.astimezone(UTC)
+    if state.existing is not None:
+        known = state.existing
+        if (known.child_id, known.reason, known.screened_at, known.administered_by) != (
+            command.child_id,
+            command.reason,
+            attempted_at,
+            command.administered_by,
+        ):
+            raise ScreeningRecordedDifferently
+        return Decision(reply=_attempt_reply(known))
+    child = state.child
+    if child is None:
+        raise UnknownChild
+    if state.instrument is None:
+        raise UnknownInstrumentVersion
+    age = age_at_screening(child, attempted_at, field="attempted_at", now=cause.at)
+    attempt = Screening(
+        screening_id=command.screening_id or cause.derive("screening"),
+        child_id=child.child_id,
+        instrument=command.instrument,
+        instrument_version=command.instrument_version,
+        administered_by=command.administered_by,
+        screened_at=attempted_at,
+        recorded_at=cause.at,
+        recorded_by=cause.by,
+        reason=command.reason,
+    )
+    event = ScreeningNotCompleted(
+        screening_id=attempt.screening_id,
+        child_id=child.child_id,
+        pregnancy_id=child.pregnancy_id,
+        team_id=child.team_id,
+        reason=command.reason,
+        instrument=command.instrument,
+        instrument_version=command.instrument_version,
+        age_days=age,
+        administered_by=command.administered_by,
+        attempted_at=attempted_at,
+    )
+    rows: tuple[Any, ...] = (attempt,)
+    if child.screened_at is None or child.screened_at < attempted_at:
+        rows = (attempt, replace(child, not_completed_reason=command.reason))
+    return Decision(rows=rows, events=(event,), reply=_attempt_reply(attempt))
+
+
+def _attempt_reply(attempt: Screening) -> dict[str, Any]:
+    return {"screening_id": attempt.screening_id, "child_id": attempt.child_id, "reason": attempt.reason}

@@ -1,0 +1,165 @@
+"""Births: linked to the pregnancy where one is known, recorded once for each child."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from attune_contracts.screening import BirthRecorded
+
+from chassis.decision import Cause, Decision, Refused
+from services.screening.domain.calendar import age_days, local_date
+from services.screening.domain.child import Child
+from services.screening.domain.commands import RecordBirth
+
+OLDEST_DAYS = 1100
+"""A child older than this is not the service's, whatever the input: the second birthday is at 730 or 731."""
+EARLY_DAYS, LATE_DAYS = 140, 30
+"""A birth so many days before or after the expected date may belong to the pregnancy of the same mother (ours)."""
+TWIN_DAYS = 2
+"""Children of one mother born so close together are of one pregnancy (ours)."""
+
+
+class BirthInFuture(Refused):
+    """The date of birth is later than today."""
+
+    status = 422
+    field = "born_on"
+
+
+class ChildTooOld(Refused):
+    """The child is older than those this service is for."""
+
+    status = 422
+    field = "born_on"
+
+
+class TeamNeeded(Refused):
+    """No pregnancy is known for this birth, so the team has to be named."""
+
+    status = 422
+    field = "team_id"
+
+
+class ChildMustBeNamed(Refused):
+    """More than one child of this pregnancy could be meant, or none is left: name the child."""
+
+    field = "child_id"
+
+
+class PregnancyDoesNotMatch(Refused):
+    """The child belongs to another pregnancy."""
+
+    field = "pregnancy_id"
+
+
+class BirthRecordedDifferently(Refused):
+    """The birth of this child is recorded with other particulars."""
+
+    field = "child_id"
+
+
+class NhsNumberInUse(Refused):
+    """This NHS number belongs to another child."""
+
+    field = "nhs_number"
+
+
+@dataclass(frozen=True, slots=True)
+class AtBirth:
+    """Every child that the birth may be about."""
+
+    child: Child | None = None
+    family: tuple[Child, ...] = ()
+    """Children of the pregnancy that the command names."""
+    of_mother: tuple[Child, ...] = ()
+    same_number: tuple[Child, ...] = ()
+
+
+def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision:
+    """A child was born: linked to its pregnancy where one is known, recorded once for each child."""
+    today = local_date(cause.at)
+    if command.born_on > today:
+        raise BirthInFuture
+    if (today - command.born_on).days > OLDEST_DAYS:
+        raise ChildTooOld
+    child = _whose_birth(state, command) or _unexpected(state, command, cause)
+    if command.pregnancy_id not in (None, child.pregnancy_id):
+        raise PregnancyDoesNotMatch
+    if any(other.child_id != child.child_id for other in state.same_number):
+        raise NhsNumberInUse
+    if child.born_on is not None:
+        return _born_already(child, command)
+    born = replace(
+        child,
+        born_on=command.born_on,
+        birth=command.birth,
+        children_born=command.children_born,
+        nhs_number=command.nhs_number,
+        mother_nhs_number=command.mother_nhs_number or child.mother_nhs_number,
+    )
+    event = BirthRecorded(
+        child_id=born.child_id,
+        pregnancy_id=born.pregnancy_id,
+        team_id=born.team_id,
+        birth=command.birth,
+        children_born=command.children_born,
+        age_days=age_days(command.born_on, cause.at),
+        recorded_at=cause.at,
+    )
+    return Decision(rows=(born,), events=(event,), reply=_born(born))
+
+
+def _whose_birth(state: AtBirth, command: RecordBirth) -> Child | None:
+    """The child that the command is about, where it is known; None for one that nobody expected."""
+    if command.child_id is not None:
+        return state.child
+    if state.same_number:
+        return state.same_number[0]
+    siblings = state.family
+    if command.pregnancy_id is None:
+        siblings = tuple(c for c in state.of_mother if _of_this_birth(c, command.born_on))
+    if len(siblings) == 1 == command.children_born:
+        return siblings[0]
+    # Unborn twins cannot be told apart, so either will do, but only if a repeated command is recognised by its number.
+    if siblings and command.nhs_number is None:
+        raise ChildMustBeNamed
+    return next((c for c in siblings if c.born_on is None), None)
+
+
+def _of_this_birth(child: Child, born_on: date) -> bool:
+    if child.born_on is not None:
+        return abs((born_on - child.born_on).days) <= TWIN_DAYS
+    return child.expected_on is not None and -EARLY_DAYS <= (born_on - child.expected_on).days <= LATE_DAYS
+
+
+def _unexpected(state: AtBirth, command: RecordBirth, cause: Cause) -> Child:
+    siblings = state.family or [c for c in state.of_mother if _of_this_birth(c, command.born_on)]
+    sibling = next(iter(siblings), None) if command.pregnancy_id is None or state.family else None
+    team_id = command.team_id or (sibling.team_id if sibling else None)
+    if team_id is None:
+        raise TeamNeeded
+    return Child(
+        child_id=command.child_id or cause.derive("child"),
+        pregnancy_id=command.pregnancy_id or (sibling.pregnancy_id if sibling else cause.derive("pregnancy")),
+        team_id=team_id,
+        expected_on=sibling.expected_on if sibling else None,
+        born_on=None,
+        birth=None,
+        children_born=None,
+        nhs_number=None,
+        mother_nhs_number=command.mother_nhs_number,
+        registered_at=cause.at,
+    )
+
+
+def _born_already(child: Child, command: RecordBirth) -> Decision:
+    known = (child.born_on, child.birth, child.children_born, child.nhs_number)
+    if known != (command.born_on, command.birth, command.children_born, command.nhs_number):
+        raise BirthRecordedDifferently
+    return Decision(reply=_born(child))
+
+
+def _born(child: Child) -> dict[str, Any]:
+    return {"child_id": child.child_id, "pregnancy_id": child.pregnancy_id, "team_id": child.team_id}

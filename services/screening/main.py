@@ -1,0 +1,85 @@
+"""The screening service: everything that may come in, with the rule that decides it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
+
+from chassis.inputs import command, on
+from chassis.service import Service
+from services.screening import api, store
+from services.screening.domain import attempt, birth, certificate, definitions, pregnancy, screening
+from services.screening.domain.commands import (
+    LoadInstrument,
+    LoadPathway,
+    RecordBirth,
+    RecordNotCompleted,
+    RecordScreening,
+    RegisterPregnancy,
+)
+from services.screening.settings import ScreeningSettings
+
+INPUTS = (
+    command(
+        "POST /pregnancies",
+        RegisterPregnancy,
+        decide=pregnancy.register,
+        state=store.at_registration,
+        may="pregnancy.register",
+        status=201,
+    ),
+    command("POST /births", RecordBirth, decide=birth.record, state=store.at_birth, may="birth.record", status=201),
+    command(
+        "PUT /instruments/{instrument}/{instrument_version}",
+        LoadInstrument,
+        decide=definitions.load_instrument,
+        state=store.loaded_instrument,
+        may="definition.load",
+    ),
+    command(
+        "PUT /pathways/{pathway}/{pathway_version}",
+        LoadPathway,
+        decide=definitions.load_pathway,
+        state=store.at_loading_pathway,
+        may="definition.load",
+    ),
+    command(
+        "POST /screenings",
+        RecordScreening,
+        decide=screening.record,
+        state=store.at_screening,
+        may="screening.record",
+        status=201,
+    ),
+    command(
+        "POST /screenings/not-completed",
+        RecordNotCompleted,
+        decide=attempt.record_not_completed,
+        state=store.at_attempt,
+        may="screening.record",
+        status=201,
+    ),
+    on(CompetenceAwarded, decide=certificate.awarded, state=store.certificates_held),
+    on(CompetenceSuspended, decide=certificate.suspended, state=store.certificates_held),
+    on(CompetenceExpired, decide=certificate.expired, state=store.certificates_held),
+)
+
+_READS = {"child.read", "screening.read", "definition.read", "coverage.read"}
+ROLES = {
+    "records": frozenset({"pregnancy.register", "birth.record", "child.read"}),
+    "health_visitor": frozenset({"screening.record", *_READS}),
+    "specialist": frozenset({"screening.record", *_READS}),
+    "team_lead": frozenset({"screening.record", *_READS}),
+    "safeguarding_lead": frozenset(_READS),
+    "operator": frozenset({"definition.load", "definition.read", "coverage.read"}),
+}
+
+SERVICE = Service(
+    "screening",
+    inputs=INPUTS,
+    settings=ScreeningSettings,
+    api=api.routes,
+    migrations=Path(__file__).parent / "migrations",
+    roles=ROLES,
+)
