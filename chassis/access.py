@@ -84,7 +84,7 @@ class Access:
         del self._known[key]
         return None
 
-    async def caller(self, header: bytes | None) -> Caller:
+    async def caller(self, header: bytes) -> Caller:
         """The caller of an `Authorization` header.
 
         Raises Unauthenticated with the reason, or Unavailable while no key set could be loaded yet.

@@ -36,8 +36,8 @@ class Admission:
     async def close(self) -> None:
         """Takes nothing more and returns when everything taken has been answered."""
         self._open = False
-        while not self._queue.empty() or self._busy:
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - a few turns at the end of a process's life
+        while not self._queue.empty() or self._busy:  # noqa: ASYNC110 - a few turns at the end of a process's life
+            await asyncio.sleep(0.005)
 
     async def submit(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from chassis.database import Pool
@@ -23,10 +24,19 @@ class Health:
         self.stopping = False
         self._turned = time.monotonic()
         self._database_at: float | None = None
+        self._details: dict[str, Callable[[], Any]] = {}
         self._parts: tuple[Processor, Relay, Subscription | None, Pool] | None = None
 
-    def watch(self, processor: Processor, relay: Relay, subscription: Subscription | None, pool: Pool) -> None:
-        """From now on these are looked at."""
+    def watch(
+        self,
+        processor: Processor,
+        relay: Relay,
+        subscription: Subscription | None,
+        pool: Pool,
+        details: dict[str, Callable[[], Any]],
+    ) -> None:
+        """From now on these are looked at; `details` are shown and decide nothing."""
+        self._details = details
         self._parts = processor, relay, subscription, pool
 
     async def run(self) -> None:
@@ -60,6 +70,7 @@ class Health:
             "relay": _fine(relay.failing_since, now),
         }
         detail: dict[str, Any] = {"parts": parts, "parked": processor.parking.open_count, "publishes": relay.holds_lock}
+        detail |= {name: show() for name, show in self._details.items()}
         if subscription is not None:
             parts["consumer"] = _fine(subscription.errors_since, now) and now - subscription.last_poll < 60
             parts["group"] = subscription.in_group

@@ -1,4 +1,4 @@
-"""The issuer's public keys, from a URL or a file: read beside the event loop, renewed when they change, not too often."""
+"""The issuer's public keys, from a URL or a file: read beside the event loop, renewed on change, not too often."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class KeySet:
         """
         since = self._clock() - self._tried
         if not self._keys:
-            if since >= self._look_s:
+            if since >= self._look_s or self._under_way():
                 await self._renew()
             if not self._keys:
                 raise Unavailable("The issuer's keys cannot be read.", rule="keys-unavailable")
@@ -79,6 +79,9 @@ class KeySet:
         except (jwt.PyJWTError, ValueError, TypeError):
             return None
         return made
+
+    def _under_way(self) -> bool:
+        return self._renewing is not None and not self._renewing.done()
 
     def _start(self) -> asyncio.Task[None]:
         if self._renewing is None or self._renewing.done():

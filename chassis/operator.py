@@ -8,8 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from chassis.access import Caller
+from chassis.database import ACQUIRE_SECONDS
 from chassis.describe import describe
-from chassis.http import Reads, caller_of
+from chassis.http import Reads
 from chassis.processor import Processor
 
 if TYPE_CHECKING:
@@ -44,20 +46,20 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         async with reads.connection() as connection:
             return await processor.parking.listed(connection, resolved=resolved, limit=limit)
 
-    @router.post(
-        "/parked/{parked_id}/retry", dependencies=[Depends(reads.allowed("operator.resolve"))], status_code=202
-    )
-    async def retry(request: Request, parked_id: UUID) -> dict[str, str]:
+    resolves = reads.allowed("operator.resolve")
+
+    @router.post("/parked/{parked_id}/retry", status_code=202)
+    async def retry(parked_id: UUID, caller: Caller = Depends(resolves)) -> dict[str, str]:
         """Another try for a parked input, then for those of its key that wait behind it."""
-        async with reads.connection() as connection:
-            await processor.parking.resolve(connection, parked_id, discard=False, by=caller_of(request))
+        async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            await processor.parking.resolve(connection, parked_id, discard=False, by=caller.subject)
         return {"state": "retry"}
 
-    @router.post("/parked/{parked_id}/discard", dependencies=[Depends(reads.allowed("operator.resolve"))])
-    async def discard(request: Request, parked_id: UUID) -> dict[str, str]:
+    @router.post("/parked/{parked_id}/discard")
+    async def discard(parked_id: UUID, caller: Caller = Depends(resolves)) -> dict[str, str]:
         """Gives a parked input up; those of its key that wait behind it go on."""
-        async with reads.connection() as connection:
-            await processor.parking.resolve(connection, parked_id, discard=True, by=caller_of(request))
+        async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            await processor.parking.resolve(connection, parked_id, discard=True, by=caller.subject)
         return {"state": "discarded"}
 
     return router

@@ -21,7 +21,7 @@ from attune_contracts.event import encode
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from chassis import telemetry
+from chassis import failpoints, telemetry
 from chassis.database import Connection, Pool, is_away, is_impossible, is_lost_race
 from chassis.decision import Cause, Decision, Refused, derived_id
 from chassis.inputs import CommandIntake, EventIntake, Intake
@@ -195,7 +195,9 @@ class Processor:
             await work.refuse_existing(connection)
         writing = work.writing
         writing.unless_parked = not careful and any(i.record is not None for i in inputs)
+        failpoints.reached("commit.before")
         await writing.write(connection, work.rows)
+        failpoints.reached("commit.after")
         telemetry.BATCH_SECONDS.observe(time.perf_counter() - started)
         return work
 
@@ -281,7 +283,7 @@ class _Work:
                 continue
             taken[i.id] = n
             if i.key is not None and i.key in self.blocked and i.parked_id is None:
-                self._park(n, i, "queued", "behind_parked", "")
+                self._queue(n, i)
             elif i.unreadable is not None:
                 self._park(n, i, "failed", *i.unreadable)
             elif i.contradicts is not None and isinstance(i.intake, CommandIntake):
@@ -294,7 +296,7 @@ class _Work:
     def _same_batch(self, i: Input, earlier: Input, outcome: Outcome | None) -> Outcome:
         if i.fingerprint is not None and i.fingerprint != earlier.fingerprint:
             return KeyReused()
-        return outcome if outcome is not None and not isinstance(outcome, str) else Done.DUPLICATE
+        return Done.DUPLICATE if outcome is None or outcome == Done.HANDLED else outcome
 
     def _decide_one(self, n: int, i: Input) -> None:
         intake = i.intake
@@ -347,6 +349,13 @@ class _Work:
         self.outcomes[n] = answer
         if not intake.internal:
             self.writing.inbox.append((i.id, self.at, i.fingerprint or b"", answer.status, answer.body))
+
+    def _queue(self, n: int, i: Input) -> None:
+        """Behind a parked input of the same key. A clock needs no place there: it comes again by itself."""
+        if i.streamed:
+            self._park(n, i, "queued", "behind_parked", "")
+        else:
+            self.outcomes[n] = Done.PARKED
 
     def _park(self, n: int, i: Input, state: str, reason: str, detail: str) -> None:
         if i.key is not None:

@@ -20,7 +20,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from attune_contracts.catalogue import CATALOGUE, dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
 
-from chassis import database, telemetry
+from chassis import database, failpoints, telemetry
 from chassis.stream import Broker
 
 log = structlog.get_logger(__name__)
@@ -86,8 +86,11 @@ class Relay:
                         await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
                     continue
                 started = time.perf_counter()
+                failpoints.reached("publish.before")
                 await asyncio.wait_for(self._send(producer, partitions, rows), SEND_SECONDS)
+                failpoints.reached("publish.after")
                 await connection.execute(_SENT, [r["position"] for r in rows])
+                failpoints.reached("forget.after")
                 telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
                 telemetry.PUBLISHED.inc(len(rows))
         finally:

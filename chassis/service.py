@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,20 +19,21 @@ from uuid import UUID
 import structlog
 import uvloop
 from attune_contracts.catalogue import PARTITIONS, topic
-from attune_contracts.envelope import Unreadable, read
 from fastapi import APIRouter
 
-from chassis import database, describe, migrations, telemetry
+from chassis import database, describe, failpoints, migrations, telemetry
 from chassis.access import Access
 from chassis.admission import Admission
 from chassis.clock import Clock, due_input
 from chassis.commands import Command
+from chassis.database import Connection, Pool
 from chassis.health import Health
 from chassis.http import Reads, build_app, serve
 from chassis.inputs import CommandIntake, DueIntake, EventIntake, Intake
 from chassis.operator import operator_routes
 from chassis.parked import Record, headers_of
 from chassis.processor import Answer, Input, Processor
+from chassis.reading import read_record
 from chassis.relay import Relay
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
 from chassis.stream import Broker, Subscription
@@ -79,8 +81,13 @@ class Service:
 class Context:
     """What work in the background may use of its service."""
 
-    def __init__(self, service: Service, settings: ServiceSettings, processor: Processor, admission: Admission) -> None:
+    def __init__(
+        self, service: Service, settings: ServiceSettings, processor: Processor, admission: Admission, pool: Pool
+    ) -> None:
         self.settings = settings
+        self.at_stop: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self.details: dict[str, Callable[[], Any]] = {}
+        self._pool = pool
         self._service, self._processor, self._admission = service, processor, admission
         self._internal = {i.model: i for i in service.inputs if isinstance(i, CommandIntake) and i.internal}
 
@@ -91,6 +98,20 @@ class Context:
     def on_commit(self, callback: Callable[[Sequence[Any]], None]) -> None:
         """`callback` is given the rows of every committed batch, in this process."""
         self._processor.on_rows.append(callback)
+
+    def on_stop(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """`callback` is awaited when nothing new comes in any more and the service's own commands are still taken."""
+        self.at_stop.append(callback)
+
+    def show(self, name: str, detail: Callable[[], Any]) -> None:
+        """What `detail` returns is shown by /readyz under `name`; it does not decide whether the service is ready."""
+        self.details[name] = detail
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for reading."""
+        async with self._pool.acquire(timeout=5) as connection:
+            yield connection
 
 
 class Running:
@@ -103,6 +124,7 @@ class Running:
         self.ended = asyncio.Event()
         self.failed = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._clock_tasks: list[asyncio.Task[None]] = []
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
@@ -121,7 +143,7 @@ class Running:
         self.clocks = {i.table: Clock(i, self.processor, self.pool) for i in service.clocks}
         self.processor.on_events = self.relay.wake
         self.processor.on_due = self._hint
-        context = Context(service, settings, self.processor, self.admission)
+        context = self.context = Context(service, settings, self.processor, self.admission, self.pool)
         for work in service.background:
             self._spawn(work(context), work)
         self._spawn(self.relay.run(), "relay")
@@ -129,13 +151,13 @@ class Running:
         for _ in range(2):
             self._spawn(self.admission.run(), "writer")
         for clock in self.clocks.values():
-            self._spawn(clock.run(), clock.intake.name)
+            self._clock_tasks.append(self._spawn(clock.run(), clock.intake.name))
         self._spawn(self.processor.parking.run(self.processor, self.pool, self._read_parked), "parked")
         if service.topics:
             self._subscription = await _wait_for("broker", deadline, self._subscribe)
             self._spawn(self._subscription.run(), "subscription")
         self._open_http()
-        self.health.watch(self.processor, self.relay, self._subscription, self.pool)
+        self.health.watch(self.processor, self.relay, self._subscription, self.pool, context.details)
         self._spawn(self.health.run(), "health")
         self.admission.open()
         log.info("service_started", service=service.name, port=settings.http_port)
@@ -149,6 +171,8 @@ class Running:
         ]
         if self._subscription is not None:
             steps.append(("stream", self._subscription.stop))
+        steps.append(("clocks", self._stop_clocks))
+        steps += [("background", callback) for callback in self.context.at_stop]
         steps.append(("relay", self._drain_outbox))
         for name, step in steps:
             try:
@@ -164,7 +188,7 @@ class Running:
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
-    def _spawn(self, work: Awaitable[None], name: object) -> None:
+    def _spawn(self, work: Awaitable[None], name: object) -> asyncio.Task[None]:
         """A part of the service: when it ends, the process ends, rather than work on in part (P10)."""
 
         async def guarded() -> None:
@@ -178,7 +202,9 @@ class Running:
             self.failed = True
             self.ended.set()
 
-        self._tasks.append(asyncio.create_task(guarded(), name=str(name)))
+        task = asyncio.create_task(guarded(), name=str(name))
+        self._tasks.append(task)
+        return task
 
     def _hint(self, table: Table, keys: Sequence[Any]) -> None:
         clock = self.clocks.get(table)
@@ -233,8 +259,13 @@ class Running:
 
     async def _close_http(self) -> None:
         self._server.should_exit = True
-        while not getattr(self._server, "closed", True):
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - uvicorn has no event for it
+        while not self._server.closed:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+
+    async def _stop_clocks(self) -> None:
+        for task in self._clock_tasks:
+            task.cancel()
+        await asyncio.gather(*self._clock_tasks)
 
     async def _drain_outbox(self) -> None:
         """A courtesy: what stays in the outbox is told by the next start."""
@@ -291,37 +322,6 @@ class MissingTopics(RuntimeError):
     """The broker does not have a topic that this service needs."""
 
 
-def read_record(record: Record, wanted: Mapping[str, EventIntake]) -> Input | None:
-    """The input that a record is; None for an event that this service has no use for."""
-    try:
-        received = read(record.key, record.value, record.headers, wanted)
-    except Unreadable as unreadable:
-        id_ = record.id
-        problem = (unreadable.reason, f"{unreadable.field or ''} {unreadable.rule or ''}".strip())
-        return Input(None, id_, None, id_, key=_key_text(record.key), record=record, unreadable=problem)
-    envelope = received.envelope
-    if received.event is None:
-        return None
-    return Input(
-        wanted[envelope.type],
-        envelope.id,
-        received.event,
-        envelope.correlationid,
-        key=str(envelope.subject),
-        traceparent=envelope.traceparent,
-        record=record,
-    )
-
-
-def _key_text(key: bytes | None) -> str | None:
-    if key is None:
-        return None
-    try:
-        return str(UUID(key.decode("ascii")))
-    except ValueError:
-        return f"raw:{key[:64].hex()}"
-
-
 def broker_of(settings: KafkaSettings) -> Broker:
     """The broker that the settings name."""
     password = settings.kafka_sasl_password
@@ -361,6 +361,7 @@ async def _wait_for(what: str, deadline: float, attempt: Callable[[], Awaitable[
 def _settings(service: Service, cls: type[SettingsT]) -> SettingsT:
     settings = load(cls)
     telemetry.set_up(service.name, settings.log_format, settings.log_level)
+    failpoints.arm(os.environ)
     return settings
 
 

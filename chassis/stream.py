@@ -23,7 +23,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from chassis import telemetry
+from chassis import failpoints, telemetry
 from chassis.parked import Record
 
 log = structlog.get_logger(__name__)
@@ -266,7 +266,9 @@ class Subscription:
         if not offsets:
             return
         try:
+            failpoints.reached("acknowledge.before")
             await asyncio.wait_for(consumer.commit(offsets), 5)
+            failpoints.reached("acknowledge.after")
         except (TimeoutError, KafkaError) as error:
             log.warning("offset_commit_failed", error=type(error).__name__)  # costs a repetition, which the inbox knows
         else:

@@ -212,6 +212,7 @@ class Rows:
         self.read: dict[Table, dict[Key, tuple[int, Any]]] = {}
         self.changed: dict[Table, dict[Key, Any]] = {}
         self.found: dict[tuple[Many, Key], list[Key]] = {}
+        self.asked: dict[Table, set[Key]] = {}
 
     def get(self, table: Table, key: Key) -> Any:
         changed = self.changed.get(table)
@@ -235,13 +236,13 @@ class Rows:
         return [((read[key][0] if key in read else 0) + 1, row) for key, row in self.changed[table].items()]
 
     def unread(self, table: Table) -> list[Key]:
-        """Keys of rows that a rule made without having been given them: these must be new."""
-        read = self.read.get(table, {})
-        return [key for key in self.changed[table] if key not in read]
+        """Keys of rows that a rule made without having asked for them: these must be new."""
+        read, asked = self.read.get(table, {}), self.asked.get(table, set())
+        return [key for key in self.changed[table] if key not in read and key not in asked]
 
     async def load(self, connection: Connection, asked: Iterable[tuple[Given | None, Any]]) -> None:
         """One statement for each table, and one for each `many`, whatever the number of inputs."""
-        keys: dict[Table, set[Key]] = {}
+        keys = self.asked
         many: dict[Many, set[Key]] = {}
         for given, data in asked:
             for need in needs_of(given):

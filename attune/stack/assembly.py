@@ -1,4 +1,4 @@
-"""Puts a stack together in order: servers side by side, then databases and topics, then the services; and takes it down again."""
+"""Puts a stack together: servers side by side, then databases and topics, then the services; and takes it down."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from attune.stack import kafka, ports, postgres, services, smtp_sink, tokens
+from attune.stack import kafka, ports, postgres, services, tokens
 from attune.stack.keeper import Keeper
-from attune.stack.layout import ROOT, Layout
-from attune.stack.plan import Memory, Plan, write_private
+from attune.stack.layout import ROOT, Layout, write_private
+from attune.stack.plan import Memory, Plan
 from attune.stack.program import Program, ProgramFailed, born, clean_environment
 
 Told = Callable[[str, float], None]
@@ -71,6 +71,7 @@ class Assembly:
         if not self._plan.trusting:
             self._memory.password(postgres.ADMINISTRATOR)
         self._memory.write(self._layout.memory)
+        tokens.Issuer(self._layout.keys)
 
     def _start_server(self, name: str, ready: Callable[[str], None]) -> None:
         program = {"kafka": self._kafka, "postgres": self._postgres, "smtp": self._smtp}[name]()
@@ -104,7 +105,7 @@ class Assembly:
             name="smtp",
             argv=(sys.executable, "-m", "attune.stack.smtp_sink", str(port), self._layout.mail, banner),
             log=self._layout.log("smtp"),
-            ready=lambda _pid: smtp_sink.says(port, banner),
+            ready=lambda _pid: ports.greets_with(port, banner),
             environment={"PYTHONPATH": str(ROOT)},
         )
 

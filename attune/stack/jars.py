@@ -132,7 +132,10 @@ def lock() -> None:
     with _download_area() as area:
         maven = _maven(area)
         parts = (wanted.split(":") for wanted in WANTED)
-        asked = [maven.create_dependency(Coordinate(groupId=g, artifactId=a, version=v, scope="compile")) for g, a, v in parts]
+        asked = [
+            maven.create_dependency(Coordinate(groupId=g, artifactId=a, version=v, scope="compile"))
+            for g, a, v in parts
+        ]
         inputs, transitive = maven.resolver.resolve(asked)
         rows = []
         for dependency in {str(d.artifact.key): d for d in (*inputs, *transitive) if d.type == "jar"}.values():

@@ -89,7 +89,7 @@ def archive() -> Path:
     return prepared() / f"start-{stamp}.aot"
 
 
-def program(directory: Path, log: Path, port: int, quorum: int, heap: Heap = Heap()) -> Program:  # noqa: B008 - frozen
+def program(directory: Path, log: Path, port: int, quorum: int, heap: Heap = Heap()) -> Program:
     """The broker with its data under `directory`; a new cluster with an id of its own if there is none yet."""
     data = directory / "data"
     cluster = _cluster(data)
@@ -170,7 +170,9 @@ def make_seed() -> None:
         configuration.write_text(_CONFIGURATION.format(host=HOST, port=9092, quorum=9093, data=scratch / "data"))
         tool = ("kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", configuration)
         command = (java(), *_LOGGING, "-cp", jars.classpath(), *tool)
-        done = subprocess.run([*map(os.fspath, command)], capture_output=True, env=clean_environment(), check=False)
+        done = subprocess.run(
+            [os.fspath(part) for part in command], capture_output=True, env=clean_environment(), check=False
+        )
         made = scratch / "data" / "bootstrap.checkpoint"
         if done.returncode or not made.is_file():
             raise ProgramFailed(f"kafka.tools.StorageTool: {done.returncode}\n{done.stderr.decode(errors='replace')}")
@@ -184,7 +186,7 @@ def make_archive(port: int, quorum: int) -> Path | None:
     target = archive()
     if target.is_file():
         return target
-    for outdated in prepared().glob("start-*.aot*"):
+    for outdated in sorted(prepared().glob("start-*.aot"), key=lambda path: path.stat().st_mtime)[:-1]:
         outdated.unlink()
     scratch = prepared() / f"archive-{uuid.uuid4().hex}"
     scratch.mkdir(parents=True)
@@ -192,7 +194,9 @@ def make_archive(port: int, quorum: int) -> Path | None:
         plain = program(scratch, scratch / "kafka.log", port, quorum)
         recorded = scratch / "start.aot"
         # Writing the archive takes Java several seconds after it was asked to stop.
-        learning = replace(plain, argv=(plain.argv[0], f"-XX:AOTCacheOutput={recorded}", *plain.argv[1:]), stop_within=120)
+        learning = replace(
+            plain, argv=(plain.argv[0], f"-XX:AOTCacheOutput={recorded}", *plain.argv[1:]), stop_within=120
+        )
         process = learning.start()
         try:
             learning.await_ready(process)

@@ -19,7 +19,7 @@ def note(fact: str, **fields: object) -> None:
 
 
 class Keeper:
-    """One program and its present process. `changed` is called, from the keeper's thread, whenever the process is another."""
+    """One program and its present process. `changed` is called, from any thread, whenever the process is another."""
 
     def __init__(self, program: Program, changed: Callable[[], None]) -> None:
         self.program = program

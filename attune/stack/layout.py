@@ -24,7 +24,7 @@ def state_directory() -> Path:
 
 def cache_directory() -> Path:
     """What is fetched or made once and shared by all stacks of this clone: jars, broker seed, start-up archives."""
-    return state_directory() / "cache"
+    return (state_directory() / "cache").resolve()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +92,11 @@ class Layout:
     def fingerprint(self) -> str:
         """Eight hex digits that differ between stack directories."""
         return hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once: a reader sees the old or the new, and nobody but its owner sees either."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        opened.write(text)
+    fresh.replace(path)

@@ -16,7 +16,7 @@ import psutil
 
 from attune.stack import postgres
 from attune.stack.layout import Layout
-from attune.stack.program import is_same
+from attune.stack.program import born, is_same
 
 TEMPORARY_PREFIX = "attune-stack-"
 _PATIENCE = 20.0
@@ -93,23 +93,16 @@ def _end(signals: dict[int, signal.Signals]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, wanted)
     deadline = time.monotonic() + _PATIENCE
-    while any(_runs(pid) for pid in signals) and time.monotonic() < deadline:
+    while any(born(pid) is not None for pid in signals) and time.monotonic() < deadline:
         time.sleep(0.02)
     for pid in signals:
-        if _runs(pid):
+        if born(pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _forget_dead_postgres(data: Path) -> None:
-    """A crashed server's pid file names a process id that may belong to somebody else by now: PostgreSQL would refuse."""
+    """A crashed server's pid file may name a process that is somebody else by now: PostgreSQL would refuse."""
     noted = data / "postmaster.pid"
     try:
         pid = int(noted.read_text().split("\n", 1)[0])

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from attune.stack.layout import write_private
 from attune.stack.services import SERVICES
 
 SERVERS = ("postgres", "kafka", "smtp")
@@ -59,11 +59,3 @@ class Memory(_Kept):
 
     def password(self, role: str) -> str:
         return self.passwords.setdefault(role, secrets.token_urlsafe(18))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file at once: a reader sees the old or the new, and nobody but its owner sees either."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-        opened.write(text)
-    fresh.replace(path)

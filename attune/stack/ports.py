@@ -1,4 +1,4 @@
-"""Free TCP ports on the loopback address, below the range from which the system takes ports for outgoing connections."""
+"""Free TCP ports on the loopback address, below those that the system takes for outgoing connections."""
 
 import random
 import socket
@@ -39,9 +39,10 @@ def _any_free(taken: dict[str, int]) -> int:
     raise NoFreePort(str(NoFreePort.__doc__))
 
 
-def answers(port: int) -> bool:
+def greets_with(port: int, banner: str) -> bool:
+    """Does what answers here say this in its first line?"""
     try:
-        with socket.create_connection((HOST, port), timeout=1):
-            return True
+        with socket.create_connection((HOST, port), timeout=2) as connection:
+            return banner in connection.recv(512).decode(errors="replace")
     except OSError:
         return False

@@ -149,7 +149,7 @@ def remove(directory: Path) -> None:
 def _give(path: Path) -> None:
     owner = user()
     if owner is not None:
-        shutil.chown(path, owner, as_user(owner)["group"])  # type: ignore[call-overload]
+        shutil.chown(path, owner, as_user(owner)["group"])
 
 
 def _initialise(data: Path, password: str | None) -> None:
@@ -160,9 +160,15 @@ def _initialise(data: Path, password: str | None) -> None:
         trust = ("--auth=trust",) if password is None else ("--auth=scram-sha-256", f"--pwfile={secret.name}")
         command = (programs() / "initdb", "-D", data, "-U", ADMINISTRATOR, *_INITIAL, *trust)
         done = subprocess.run(
-            list(map(os.fspath, command)), stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False,
-            env=clean_environment(), cwd="/", **as_user(user()),
-        )  # fmt: skip
+            [os.fspath(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            text=True,
+            capture_output=True,
+            check=False,
+            env=clean_environment(),
+            cwd="/",
+            **as_user(user()),
+        )
     if done.returncode:
         raise PostgresRefused(f"initdb: {done.stderr.strip()}")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 
@@ -44,7 +45,7 @@ class Program:
                 [os.fspath(argument) for argument in self.argv],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment() | dict(self.environment),
                 cwd="/",
-                # An own group: the terminal's Ctrl-C must not reach the servers before the supervisor stops them in order.
+                # An own group: Ctrl-C in the terminal must not reach the servers before they are stopped in order.
                 process_group=0, **as_user(self.user),
             )  # fmt: skip
 
@@ -85,7 +86,15 @@ def clean_environment() -> dict[str, str]:
     return {"TZ": "UTC", "PYTHONUNBUFFERED": "1"} | {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def as_user(name: str | None) -> dict[str, object]:
+class Identity(TypedDict, total=False):
+    """Arguments for subprocess that name another user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def as_user(name: str | None) -> Identity:
     """Arguments for subprocess that drop root's rights."""
     if name is None:
         return {}
@@ -94,9 +103,10 @@ def as_user(name: str | None) -> dict[str, object]:
 
 
 def born(pid: int) -> float | None:
-    """When this process began (seconds since the epoch), None if there is none: a process id alone may have been reused."""
+    """When this process began (seconds since the epoch), None if there is none: the id alone may have been reused."""
     try:
-        return psutil.Process(pid).create_time()
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.NoSuchProcess:
         return None
 
@@ -104,12 +114,3 @@ def born(pid: int) -> float | None:
 def is_same(pid: int, birth: float | None) -> bool:
     now = born(pid)
     return now is not None and birth is not None and abs(now - birth) < 2
-
-
-def listens(pid: int, port: int) -> bool:
-    """Whether this very process listens on the port: a stranger that answers there does not count."""
-    try:
-        connections = psutil.Process(pid).net_connections("tcp")
-    except psutil.Error:
-        return False
-    return any(c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port for c in connections)

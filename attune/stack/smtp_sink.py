@@ -8,7 +8,6 @@ import email
 import email.policy
 import json
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -55,15 +54,6 @@ async def serve(port: int, path: Path, banner: str) -> None:
     )
     async with server:
         await ended.wait()
-
-
-def says(port: int, banner: str) -> bool:
-    """Does a sink with this banner answer here?"""
-    try:
-        with socket.create_connection((HOST, port), timeout=2) as connection:
-            return banner in connection.recv(512).decode(errors="replace")
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Stack:
 
     @classmethod
     def temporary(cls, told: Told = lambda *_: None, **parts: Unpack[Parts]) -> Self:
-        """A new stack in a directory of its own, which ends with this process or with the `with` block; nothing is left.
+        """A new stack in a directory of its own; it ends with the `with` block or with this process. Nothing is left.
 
         Raises StackFailed."""
         return cls.starting(**parts).when_up(told)
@@ -162,9 +162,8 @@ class Stack:
         if self._supervisor is None:
             down(self.layout)
             return
-        for leash in (self._supervisor.stdin, self._supervisor.stdout):
-            if leash:
-                leash.close()
+        if self._supervisor.stdin:
+            self._supervisor.stdin.close()
         try:
             self._supervisor.wait(_LONGEST_STOP)
         except subprocess.TimeoutExpired:
@@ -210,9 +209,11 @@ def _launch(layout: Layout, plan: Plan) -> "subprocess.Popen[bytes]":
     layout.summary.unlink(missing_ok=True)
     plan.write(layout.plan)
     forwarded = {name: value for name, value in os.environ.items() if name.startswith("ATTUNE_")}
+    # In the background nobody is left to be its parent, so the shell hands it to the system.
+    background = () if plan.temporary else ("/bin/sh", "-c", '"$@" &', "sh")
     with layout.log("supervisor").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "attune.stack.supervisor", layout.directory, layout.summary],
+            [*background, sys.executable, "-m", "attune.stack.supervisor", layout.directory, layout.summary],
             stdin=subprocess.PIPE if plan.temporary else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -223,18 +224,27 @@ def _launch(layout: Layout, plan: Plan) -> "subprocess.Popen[bytes]":
 
 
 def _await_up(supervisor: "subprocess.Popen[bytes]", layout: Layout, told: Told) -> None:
-    heard: IO[bytes] | None = supervisor.stdout
-    assert heard is not None  # noqa: S101 - it was opened as a pipe
-    for line in heard:
-        message = json.loads(line)
-        if "ready" in message:
-            told(message["ready"], message["seconds"])
-        elif "up" in message:
-            return
-        else:
-            supervisor.wait()
-            raise StackFailed(message["failed"])
-    status = supervisor.wait()
-    log = layout.log("supervisor")
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
-    raise StackFailed(f"the supervisor ended with {status}\n{tail}")
+    """Listen until it is up, or the reason why it is not. Raises StackFailed."""
+    reason = None
+    with supervisor.stdout or contextlib.nullcontext(()) as heard:
+        for line in heard:
+            message = json.loads(line)
+            if "ready" in message:
+                told(message["ready"], message["seconds"])
+            elif "up" in message:
+                reason = ""
+                break
+            else:
+                reason = str(message["failed"])
+    if reason != "" or not _is_temporary(supervisor):
+        supervisor.wait()
+    if reason is None:
+        log = layout.log("supervisor")
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+        reason = f"the supervisor ended before the stack was up\n{tail}"
+    if reason:
+        raise StackFailed(reason)
+
+
+def _is_temporary(supervisor: "subprocess.Popen[bytes]") -> bool:
+    return supervisor.stdin is not None

@@ -52,7 +52,7 @@ class Supervisor:
         note("stack_starting", directory=self._layout.directory)
         try:
             self._assembly.start(lambda part, seconds: tell(ready=part, seconds=round(seconds, 2)))
-        except Exception as failure:  # noqa: BLE001 - whatever it was, the one who waits is told and everything is stopped
+        except Exception as failure:
             note("stack_failed", reason=failure)
             tell(failed=str(failure) or type(failure).__name__)
             os.write(self._wake, _FAILED)

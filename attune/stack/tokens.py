@@ -4,13 +4,14 @@ Only for stacks on one machine: whoever can read the stack's directory can be an
 
 import datetime
 import json
-import os
 import uuid
 from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from attune.stack.layout import write_private
 
 ISSUER = "https://development.attune.invalid"
 AUDIENCE = "attune"
@@ -52,11 +53,10 @@ class Issuer:
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        with os.fdopen(os.open(self._private, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(pem)
+        write_private(self._private, pem.decode())
         public = json.loads(jwt.get_algorithm_by_name(ALGORITHM).to_jwk(key.public_key()))
         named = public | {"kid": uuid.uuid4().hex, "use": "sig", "alg": ALGORITHM}
-        self.key_set.write_text(json.dumps({"keys": [named]}, indent=1))
+        write_private(self.key_set, json.dumps({"keys": [named]}, indent=1))
 
     def token(self, *roles: str, subject: uuid.UUID | None = None, lifetime: datetime.timedelta = _LIFETIME) -> str:
         """A bearer token for these roles; it speaks for `subject`, by default the first role's own person."""

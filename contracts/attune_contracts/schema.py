@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 from attune_contracts import event as words
@@ -87,7 +88,7 @@ def _alias_docs(module: str) -> dict[str, str]:
 
 def _statements(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
     """Each statement with the docstring that follows it."""
-    for statement, following in zip(body, [*body[1:], None], strict=True):
+    for statement, following in zip_longest(body, body[1:]):
         value = following.value if isinstance(following, ast.Expr) else None
         text = value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
         yield statement, " ".join(text.split())

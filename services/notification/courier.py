@@ -1,4 +1,4 @@
-"""Sends what the rules have claimed: after the commit, under the policy of that moment, and reports what became of it."""
+"""Sends what the rules have claimed: after the commit, under the policy of that moment; reports what became of it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import structlog
 
 from chassis.decision import Refused
 from chassis.problem import Unavailable
-from services.notification.channels.channel import Channel, Letter, Result
+from chassis.telemetry import DELIVERIES
+from services.notification.channels.channel import Channel, Letter
+from services.notification.channels.channel import Result as ChannelResult
 from services.notification.domain.commands import RecordDelivery
-from services.notification.domain.message import Message
+from services.notification.domain.message import Message, Result
 from services.notification.domain.policy import Allowed, may_send
 from services.notification.lane import Lane, Shape
 from services.notification.letters import Letters, UnreadableTemplate
@@ -29,6 +31,7 @@ MARGIN_S = 3.0
 """Left of a lease at least, when a send ends as late as it may."""
 REPORTS_AT_ONCE = 500
 TRY_REPORT_AGAIN_S = 0.2
+_COUNTED = {"sent": "delivered", "failed": "failed", "doubtful": "doubtful", "suppressed": "suppressed"}
 
 
 class Courier:
@@ -53,7 +56,10 @@ class Courier:
         """Takes the messages that a commit has just claimed. Returns at once."""
         not_taken = []
         for row in rows:
-            if type(row) is not Message or row.status != "sending":
+            if type(row) is not Message:
+                continue
+            if row.status != "sending":
+                _count(row)
                 continue
             lane = self._lanes.get(row.channel or "")
             if lane is None:
@@ -102,7 +108,7 @@ class Courier:
         try:
             known = await self._addressees([message.message_id for message in messages])
         except Exception as error:
-            log.warning("addressees_not_read", error_type=type(error).__name__, count=len(messages))
+            log.warning("addressees_not_read", error=type(error).__name__, count=len(messages))
             self._report_soon([_report(message, "not_begun", wait_s=5.0) for message in messages])
             return
         letters = []
@@ -119,7 +125,7 @@ class Courier:
         self._report_soon(reports)
 
     def _prepare(self, lane: Lane, message: Message, addressee: Addressee | None) -> Letter | RecordDelivery:
-        """The letter, or the report that says why there is none. The policy is looked at once more, as it stands now."""
+        """The letter, or the report that says why there is none. Looks at the policy once more, as it stands now."""
         now = self._now()
         left = (message.lease_until - now).total_seconds() if message.lease_until is not None else 0.0
         if left < lane.channel.longest_send_s + MARGIN_S:
@@ -146,14 +152,14 @@ class Courier:
             written_at=now,
         )
 
-    async def _send(self, lane: Lane, letters: list[Letter]) -> Sequence[Result]:
+    async def _send(self, lane: Lane, letters: list[Letter]) -> Sequence[ChannelResult]:
         began = lane.clock()
         try:
             async with asyncio.timeout(lane.channel.longest_send_s + MARGIN_S / 2):
                 results = await lane.channel.send(letters)
         except Exception as error:
-            log.exception("channel_raised", channel=lane.channel.name, error_type=type(error).__name__)
-            results = [Result("unknown", "channel_raised", channel_fault=True)] * len(letters)
+            log.exception("channel_raised", channel=lane.channel.name, error=type(error).__name__)
+            results = [ChannelResult("unknown", "channel_raised", channel_fault=True)] * len(letters)
         lane.note(list(results), lane.clock() - began)
         return results
 
@@ -174,16 +180,21 @@ class Courier:
                 elif isinstance(outcome, Refused):
                     log.warning("result_refused", reason=type(outcome).__name__, message_id=report.message_id)
                 elif isinstance(outcome, BaseException):
-                    log.error("result_lost", error_type=type(outcome).__name__, message_id=report.message_id)
+                    log.error("result_lost", error=type(outcome).__name__, message_id=report.message_id)
             reports = again
             if reports:
                 await asyncio.sleep(TRY_REPORT_AGAIN_S)
 
 
+def _count(message: Message) -> None:
+    if message.status in _COUNTED:
+        DELIVERIES.labels(message.channel or "none", _COUNTED[message.status]).inc()
+
+
 def _report(
-    message: Message, result: str, reason: str | None = None, *, language: str | None = None, wait_s: float = 0.0
+    message: Message, result: Result, reason: str | None = None, *, language: str | None = None, wait_s: float = 0.0
 ) -> RecordDelivery:
-    return RecordDelivery.model_construct(
+    return RecordDelivery(
         message_id=message.message_id,
         attempt=message.attempt,
         result=result,

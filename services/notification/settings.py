@@ -12,7 +12,7 @@ from chassis.settings import PREFIX, Filled, ServiceSettings
 
 
 class NotificationSettings(ServiceSettings):
-    """The channels of this deployment. One that is not set here does not exist: messages for it wait, then fail visibly."""
+    """The channels of this deployment. One that is not set does not exist: messages for it wait, then fail visibly."""
 
     case_link: Filled
     """URL of the console, to which `/cases/{id}` or `/screenings/{id}` is added."""

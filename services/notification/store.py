@@ -22,6 +22,8 @@ standings = Table(Standing, "policy_at_sending", key="message_id")
 
 told_about_case = messages.many("consultation_id", column="about_id", order="message_id", limit=200)
 told_about_screening = messages.many("screening_id", column="about_id", order="message_id", limit=200)
+recipient = recipients.by("recipient_id")
+message = messages.by("message_id")
 at_sending = State(AtSending, message=messages.by("key"), standing=standings.by("key"))
 
 
@@ -46,8 +48,8 @@ class Addressee:
 async def addressees(connection: Connection, message_ids: Sequence[UUID]) -> dict[UUID, Addressee]:
     """Address and policy as they stand now, by message. The only read that gives an address to the courier."""
     records = await connection.fetch(
-        "SELECT p.version, p.message_id, p.recipient_id, p.kind, p.channels, p.has_address, p.do_not_contact, p.review_on, "
-        "p.erased, r.address, r.language FROM policy_at_sending p JOIN recipients r USING (recipient_id) "
+        "SELECT p.version, p.message_id, p.recipient_id, p.kind, p.channels, p.has_address, p.do_not_contact, "
+        "p.review_on, p.erased, r.address, r.language FROM policy_at_sending p JOIN recipients r USING (recipient_id) "
         "WHERE p.message_id = ANY($1::uuid[])",
         message_ids,
     )
@@ -63,7 +65,7 @@ _MESSAGE = "version, " + ", ".join(column.name for column in messages.columns)
 
 async def message_view(connection: Connection, message_id: UUID) -> dict[str, Any] | None:
     """One message with its history; no address, no text."""
-    record = await connection.fetchrow(f"SELECT {_MESSAGE} FROM messages WHERE message_id = $1", message_id)  # noqa: S608
+    record = await connection.fetchrow(f"SELECT {_MESSAGE} FROM messages WHERE message_id = $1", message_id)
     return None if record is None else _view(tuple(record))
 
 
@@ -83,7 +85,7 @@ async def message_views(
         # A constant, not a parameter: only so can the planner use the partial index.
         where.append(f"status = '{status}'")
     records = await connection.fetch(
-        f"SELECT {_MESSAGE} FROM messages WHERE {' AND '.join(where) or 'true'} ORDER BY message_id LIMIT {PAGE}",  # noqa: S608
+        f"SELECT {_MESSAGE} FROM messages WHERE {' AND '.join(where) or 'true'} ORDER BY message_id LIMIT {PAGE}",
         *(value for _, value in asked),
     )
     return [_view(tuple(record)) for record in records]

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.http import NotFound, Reads
 from fastapi import APIRouter, Depends, Request
 
+from chassis.http import Reads
+from chassis.problem import NotFound
 from services.screening import store
 from services.screening.domain.calendar import local_date
 

@@ -72,7 +72,7 @@ ROLES = {
     "specialist": frozenset({"screening.record", *_READS}),
     "team_lead": frozenset({"screening.record", *_READS}),
     "safeguarding_lead": frozenset(_READS),
-    "operator": frozenset({"definition.load", "definition.read", "coverage.read"}),
+    "operator": frozenset({"definition.load", "definition.read", "coverage.read", "operator.read", "operator.resolve"}),
 }
 
 SERVICE = Service(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from chassis.http import NotFound, Reads
 from fastapi import APIRouter, Depends
 
+from chassis.http import Reads
+from chassis.problem import NotFound
 from services.workforce import store
 
 

@@ -78,7 +78,7 @@ INPUTS = (
 ROLES = {
     "workforce_admin": frozenset({"practitioner.manage", "competence.manage", "absence.manage", "practitioner.read"}),
     "team_lead": frozenset({"absence.manage", "practitioner.read"}),
-    "operator": frozenset({"practitioner.read"}),
+    "operator": frozenset({"practitioner.read", "operator.read", "operator.resolve"}),
 }
 
 SERVICE = Service(

@@ -19,7 +19,7 @@ from services.screening.domain.definitions import CurrentPathway, InstrumentRow
 from services.screening.domain.screening import AtScreening, Screening
 from tests.support.given import NOON, some_id
 
-DEFINITIONS = Path("services/screening/definitions")
+DEFINITIONS = Path(__file__).parents[2] / "services" / "screening" / "definitions"
 INSTRUMENT, PATHWAY = "early-attachment-demonstration", "early-attachment-pathway"
 HEALTH_VISITOR = some_id("health visitor")
 TEAM = some_id("team")

@@ -194,7 +194,7 @@ def test_refusals_name_rule_and_field(
     [
         {"seconds_observed": 120},
         {"screened_at": "2026-03-02T12:01:00Z"},
-        {"screened_at": "2026-01-15T00:00:00Z"},
+        {"screened_at": "2026-01-16T00:00:00Z"},
         {"answers": {}},
     ],
 )
@@ -244,6 +244,7 @@ def test_a_decision_is_worked_out_again_from_its_stored_record() -> None:
         caregiver_id=str(some_id("caregiver")),
         second_rater=str(some_id("another")),
     )
+    assert row.record is not None
     adapter = TypeAdapter(DecisionRecord)
     stored = adapter.validate_json(adapter.dump_json(row.record))
     assert stored == row.record

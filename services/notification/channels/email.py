@@ -149,9 +149,9 @@ class EmailChannel:
         mail["Subject"] = letter.subject
         mail["Date"] = letter.written_at
         mail["Message-ID"] = f"<{letter.message_id}@{self._domain}>"
-        mail["Content-Language"] = letter.language
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(letter.body, cte="quoted-printable")
+        mail["Content-Language"] = letter.language
         dotted = mail.as_bytes().replace(b"\r\n.", b"\r\n..")
         return dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n")
 

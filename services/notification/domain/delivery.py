@@ -65,16 +65,20 @@ def record(message: Message | None, command: RecordDelivery, cause: Cause) -> De
     match command.result:
         case "accepted":
             return _sent(after, command, cause)
-        case "not_begun":
-            return _later(message, timedelta(seconds=command.wait_seconds), message.reason, cause)
         case "withheld":
             return _suppressed(after, _SUPPRESSED[command.reason], cause)
         case "refused_for_good":
             return _failed(after, command.reason or "refused", cause)
-        case "unknown" if not HONOURS_KEY[after.claimed_channel]:
-            return _doubtful(after, command.reason or "no_answer", cause)
-        case "unknown" | "try_later":
-            return _later(after, backoff(len(after.this_round), urgent=after.is_urgent), command.reason, cause)
+        case _:
+            return _not_yet(message, after, command, cause)
+
+
+def _not_yet(before: Message, after: Message, command: RecordDelivery, cause: Cause) -> Decision:
+    if command.result == "not_begun":
+        return _later(before, timedelta(seconds=command.wait_seconds), before.reason, cause)
+    if command.result == "unknown" and not HONOURS_KEY[after.claimed_channel]:
+        return _doubtful(after, command.reason or "no_answer", cause)
+    return _later(after, backoff(len(after.this_round), urgent=after.is_urgent), command.reason, cause)
 
 
 def _is_awaited(message: Message, command: RecordDelivery) -> bool:
@@ -123,7 +127,8 @@ def _later(message: Message, wait: timedelta, reason: str | None, cause: Cause) 
 def backoff(failures: int, *, urgent: bool) -> timedelta:
     """How long to wait after so many failed attempts."""
     longest = LONGEST_RETRY_URGENT if urgent else LONGEST_RETRY
-    return min(FIRST_RETRY * 2 ** min(failures - 1, 10), longest)
+    doublings = min(failures - 1, 10)
+    return min(FIRST_RETRY * (1 << doublings), longest)
 
 
 def _is_too_late(message: Message, at: datetime) -> bool:

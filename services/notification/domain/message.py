@@ -13,7 +13,7 @@ Status = Literal["pending", "sending", "sent", "failed", "suppressed", "doubtful
 Result = Literal["accepted", "refused_for_good", "try_later", "unknown", "not_begun", "withheld"]
 
 HONOURS_KEY: dict[str, bool] = {"file": True, "email": False}
-"""Channels that take one message id once, however often it is sent; on the others a doubtful message is never repeated."""
+"""Channels that take one message id once, however often it is sent; elsewhere a doubtful message is never repeated."""
 
 URGENT: frozenset[MessageKind] = frozenset({"urgent_concern"})
 
@@ -46,7 +46,7 @@ GIVE_UP_AFTER = timedelta(hours=24)
 class Message:
     """Whom it is for, what it is about and how far it got. Ids and codes only: the text is made when it is sent.
 
-    A message for a duty (`duty`, `team_id`) has no recipient until it is claimed: it goes to whoever holds the duty then.
+    A message for a duty (`duty`, `team_id`) has no recipient until it is claimed: it goes to who holds the duty then.
     """
 
     message_id: UUID

@@ -11,7 +11,7 @@ from attune_contracts.notification import Channel, RecipientKind, SuppressedReas
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A person who may be written to. The address is personal: it exists in this row and in the letter, nowhere else."""
+    """A person who may be written to. The address is personal: it is in this row and in the letter, nowhere else."""
 
     recipient_id: UUID
     kind: RecipientKind
@@ -74,11 +74,15 @@ def may_send(standing: Standing | None, to: RecipientKind, at: datetime) -> Allo
         return "recipient_left"
     if standing.do_not_contact:
         return "do_not_contact"
-    if (standing.kind == "caregiver") != (to == "caregiver"):
-        return "policy_unknown"
-    if standing.kind == "caregiver" and (standing.review_on is None or standing.review_on <= at.date()):
+    if not _is_known(standing, to, at):
         return "policy_unknown"
     for channel in standing.channels:
         if channel != "email" or standing.has_address:
             return Allowed(channel)
     return "no_channel_allowed"
+
+
+def _is_known(standing: Standing, to: RecipientKind, at: datetime) -> bool:
+    if standing.kind != "caregiver" and to != "caregiver":
+        return True
+    return standing.kind == to and standing.review_on is not None and standing.review_on > at.date()

@@ -8,6 +8,7 @@ from uuid import UUID
 from attune_contracts.notification import MessageKind, RecipientKind
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
+
 from chassis.decision import NOTHING, Cause, Decision
 from services.notification.domain.message import GIVE_UP_AFTER, URGENT, Message
 
@@ -40,7 +41,7 @@ def case_handed_over(told: Told, event: CaseHandedOver, cause: Cause) -> Decisio
 
 
 def screening_completed(told: Told, event: ScreeningCompleted, cause: Cause) -> Decision:
-    """An urgent concern goes to the safeguarding lead at once; a screening without a valid certificate to the team lead."""
+    """The safeguarding lead is told of an urgent concern, the team lead of a screening without a valid certificate."""
     letters = []
     if event.outcome == "urgent_concern":
         letters.append(_to_duty("urgent_concern", "safeguarding_lead", event, cause))

@@ -13,7 +13,6 @@ from services.screening.domain.commands import (
     Choice,
     Condition,
     InstrumentDefinition,
-    OpenText,
     OutcomeRule,
     PathwayDefinition,
     Scale,
@@ -72,7 +71,7 @@ def check_observed(definition: InstrumentDefinition, answers: Mapping[str, str],
     texts = values = 0
     for item in definition.items:
         name = item.item
-        if isinstance(item, OpenText):
+        if item.kind == "open_text":
             texts += name in answers
             continue
         if name not in observed:
@@ -86,7 +85,7 @@ def check_observed(definition: InstrumentDefinition, answers: Mapping[str, str],
 
 
 def _check_value(item: Choice | Scale, value: int | str) -> None:
-    if isinstance(item, Scale):
+    if item.kind == "scale":
         if not isinstance(value, int) or not item.lowest <= value <= item.highest:
             raise ValueNotOnScale
     elif value not in item.choices:

@@ -1,0 +1,75 @@
+# Attune: everything a developer does, from a fresh clone. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.complete
+NAME ?= default
+WORKERS ?= 2
+ARGS ?=
+IMAGE_PYTHON := 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down doctor demo watch test check format bench compose-check compose-test lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## everything into .venv and .attune: Python packages, Java, Kafka, PostgreSQL (no root, no Docker)
+
+up: $(READY) ## start Kafka, PostgreSQL and the services in the background (NAME=other for a second stack)
+	@$(BIN)/attune up --name $(NAME)
+
+down: ## stop them; their data stays
+	@if [ -x $(BIN)/attune ]; then $(BIN)/attune down --name $(NAME); else echo "nothing was running"; fi
+
+doctor: ## say what this machine lacks, and how to get it
+	@$(call need_python)
+	@if [ -x $(BIN)/attune ]; then $(BIN)/attune doctor; else echo "no environment yet: make setup"; exit 1; fi
+
+demo: $(READY) ## a day of a clinic from screening to the mail that left, then a check that nothing was lost
+	@$(BIN)/attune demo $(ARGS)
+
+watch: $(READY) ## show events as they happen (ARGS="--help" lists filters)
+	@$(BIN)/attune watch $(ARGS)
+
+test: $(READY) ## all tests, on real Kafka and PostgreSQL
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: $(READY) ## format, lint, types, imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy contracts/attune_contracts chassis services attune
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the sources into the form that check asks for
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## speed and memory, into reports/bench.json
+	@$(BIN)/python -m bench $(ARGS)
+
+compose-check: $(READY) ## is docker-compose.yml valid? needs no engine
+	@$(BIN)/python -m deploy.compose check
+
+compose-test: $(READY) ## the demo's check against containers; needs a Docker engine
+	@$(BIN)/python -m deploy.compose test
+
+lock: $(READY) ## pin everything anew from requirements/*.in and the versions of the jars
+	cd requirements && for name in setup runtime dev; do \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" ../$(BIN)/uv pip compile --quiet --universal --python-version $(IMAGE_PYTHON) \
+			--generate-hashes --no-emit-index-url --no-emit-find-links $(ARGS) -o $$name.txt $$name.in || exit 1; \
+	done
+	$(BIN)/python -m attune.stack.jars lock
+
+clean: down ## remove the environment, what was fetched and all stacks with their data
+	rm -rf $(VENV) .attune
+
+# Two files stand for the whole environment: the stamp below is written last, so an interrupted setup is done again.
+$(READY): requirements/setup.txt requirements/dev.txt attune/stack/jars.lock
+	@$(call need_python)
+	@sh requirements/install.sh $(PYTHON) $(VENV)
+	@$(BIN)/attune setup
+	@touch $@
+
+need_python = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| { echo "Python 3.11 or newer is needed; name one: make $@ PYTHON=python3.12"; exit 1; }

@@ -1,0 +1,231 @@
+"""Gathers what a running system holds: databases, topics and the mails that left. Looks, and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from attune_contracts.catalogue import SERVICES, topic
+from attune_contracts.envelope import Unreadable, parse, read_envelope
+from attune_contracts.event import Event
+
+from attune.addresses import Addresses, NotReachable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from chassis.database import Connection
+    from chassis.stream import Broker
+
+TOPIC_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One row of a service's journal."""
+
+    service: str
+    event_id: UUID
+    key: UUID
+    sequence: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """One row of the screenings: with an outcome and what must follow, or with the reason why there is none."""
+
+    screening_id: UUID
+    outcome: str | None
+    follows: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the consultations."""
+
+    consultation_id: UUID
+    screening_id: UUID | None
+    status: str
+    assigned_to: UUID | None
+    waits: bool
+    unsettled: bool
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A member of a pool."""
+
+    practitioner_id: UUID
+    capacity: int
+    used: int
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One row of the messages."""
+
+    message_id: UUID
+    kind: str
+    about_id: UUID
+    recipient_id: UUID | None
+    duty: str | None
+    status: str
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found, before anybody judges it."""
+
+    journal: Sequence[Told] = ()
+    handled: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
+    """Ids in the inbox of each service."""
+    parked: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
+    """Ids of the open parked inputs of each service."""
+    outbox: Mapping[str, int] = field(default_factory=dict)
+    topics: Mapping[str, Sequence[UUID]] | None = None
+    """Event ids in each service's topic, in the order of each partition; None where nobody looked."""
+    unreadable: int = 0
+    screenings: Sequence[Screened] = ()
+    cases: Sequence[Case] = ()
+    seats: Sequence[Seat] = ()
+    pools_due: int = 0
+    letters: Sequence[Letter] = ()
+    mails: Sequence[str] | None = None
+    """Message-ID of every mail in the sink, without its domain; None where there is no sink to look into."""
+
+
+_READS: Mapping[str, tuple[str, ...]] = {
+    "screening": (
+        "SELECT screening_id, outcome, record->'conclusion'->>'follows' AS follows, reason FROM screenings",
+    ),
+    "referral": (
+        "SELECT consultation_id, screening_id, status, assigned_to, waiting_since IS NOT NULL AS waits, unsettled, points "
+        "FROM consultations",
+        "SELECT (m->>'practitioner_id')::uuid AS practitioner_id, (m->>'capacity_points')::bigint AS capacity, "
+        "(m->>'used_points')::bigint AS used, m->>'left_at' IS NOT NULL AS left "
+        "FROM pools, jsonb_array_elements(members) AS m",
+        "SELECT count(*) FROM pools WHERE next_due_at <= now()",
+    ),
+    "notification": (
+        "SELECT message_id, kind, about_id, CASE WHEN duty IS NULL THEN recipient_id END AS recipient_id, duty, status, "
+        "channel FROM messages",
+    ),
+    "workforce": (),
+}
+
+
+class Gatherer:
+    """Open connections to all databases of one system, for looking more than once."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._connections: dict[str, Connection] = {}
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        from chassis import database
+
+        for service in SERVICES:
+            try:
+                connection = await database.connect(self._addresses.postgres[service], name="attune-reconcile")
+            except KeyError:
+                raise NotReachable(f"stack {self._addresses.name} names no database of {service}") from None
+            except Exception as error:
+                raise NotReachable(f"the database of {service} does not answer ({type(error).__name__})") from None
+            self._connections[service] = connection
+            self._open.push_async_callback(connection.close)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    async def facts(self, *, with_topics: bool = True, mails: Iterable[Mapping[str, Any]] | None = None) -> Facts:
+        """Everything as it stands. `mails` are those of the sink, where it is not a file that the addresses name."""
+        own, read = {}, {}
+        for service, rows, journal in await asyncio.gather(*(self._of(s) for s in SERVICES)):
+            own[service], read[service] = rows, journal
+        journal = tuple(t for s in SERVICES for t in read[s][0])
+        screenings, consultations = own["screening"][0], own["referral"][0]
+        topics, unreadable = (await _topics(self._addresses.broker(), journal)) if with_topics else (None, 0)
+        return Facts(
+            journal=journal,
+            handled={s: read[s][1] for s in SERVICES},
+            parked={s: read[s][2] for s in SERVICES},
+            outbox={s: read[s][3] for s in SERVICES},
+            topics=topics,
+            unreadable=unreadable,
+            screenings=tuple(Screened(*row) for row in screenings),
+            cases=tuple(Case(*row) for row in consultations),
+            seats=tuple(Seat(*row) for row in own["referral"][1]),
+            pools_due=own["referral"][2][0][0],
+            letters=tuple(Letter(*row) for row in own["notification"][0]),
+            mails=self._mails(mails),
+        )
+
+    async def _of(self, service: str) -> tuple[str, list[Any], tuple[Any, ...]]:
+        connection = self._connections[service]
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            rows = await connection.fetch("SELECT event_id, key, sequence, type, data FROM journal ORDER BY key, sequence")
+            told = [Told(service, r[0], r[1], r[2], parse(r[3], r[4])) for r in rows]
+            inbox = frozenset(r[0] for r in await connection.fetch("SELECT id FROM inbox"))
+            parked = await connection.fetch("SELECT id FROM parked WHERE state NOT IN ('done', 'discarded')")
+            waiting = await connection.fetchval("SELECT count(*) FROM outbox")
+            own = [await connection.fetch(query) for query in _READS[service]]
+        return service, own, (told, inbox, frozenset(r[0] for r in parked), waiting)
+
+    def _mails(self, given: Iterable[Mapping[str, Any]] | None) -> tuple[str, ...] | None:
+        if given is None:
+            path = self._addresses.mail
+            if path is None:
+                return None
+            given = [json.loads(row) for row in path.read_text("utf-8").splitlines()] if path.exists() else []
+        return tuple(str(mail["message_id"]).strip("<>").partition("@")[0] for mail in given)
+
+
+async def _topics(broker: Broker, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
+    """Event ids by service, as a new subscriber finds them: until all that the journals know have come, or time is over."""
+    found: dict[str, list[UUID]] = {s: [] for s in SERVICES}
+    missing = {t.event_id for t in journal}
+    unreadable = 0
+
+    async def listen() -> None:
+        nonlocal unreadable
+        async with aclosing(broker.tail([topic(s) for s in SERVICES], from_start=True)) as tail:  # type: ignore[type-var]
+            async for record in tail:
+                try:
+                    id_ = read_envelope(record.key, record.value, record.headers).envelope.id
+                except Unreadable:
+                    unreadable += 1
+                    continue
+                found[record.topic.rpartition(".")[2]].append(id_)
+                missing.discard(id_)
+                if not missing:
+                    break
+            # What was told twice comes after what was told once.
+            with_more = asyncio.timeout(0.3)
+            try:
+                async with with_more:
+                    async for record in tail:
+                        id_ = read_envelope(record.key, record.value, record.headers).envelope.id
+                        found[record.topic.rpartition(".")[2]].append(id_)
+            except TimeoutError:
+                return
+
+    try:
+        async with asyncio.timeout(TOPIC_SECONDS):
+            await listen()
+    except TimeoutError:
+        pass
+    return found, unreadable

@@ -1,0 +1,180 @@
+"""One child's events of all services in causal order, and what they leave open. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from attune_contracts import notification, referral, screening
+from attune_contracts.attributes import Unreadable
+from attune_contracts.envelope import parse
+from attune_contracts.event import Event
+from pydantic_core import to_json
+
+from attune.wording import Names, kind_of, lasting, said, short, words
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event as a service's journal has it."""
+
+    service: str
+    at: datetime
+    event_id: UUID
+    sequence: int
+    type: str
+    causation_id: UUID
+    correlation_id: UUID
+    data: Mapping[str, Any]
+    event: Event | None
+    """None for a type that this version does not know."""
+
+    @classmethod
+    def of(cls, service: str, row: Mapping[str, Any]) -> Entry:
+        """From one row of a service's `GET /timeline/{child_id}`."""
+        try:
+            event = parse(row["type"], to_json(row["data"]))
+        except Unreadable:
+            event = None
+        return cls(
+            service=service,
+            at=datetime.fromisoformat(row["recorded_at"]),
+            event_id=UUID(row["event_id"]),
+            sequence=int(row["sequence"]),
+            type=row["type"],
+            causation_id=UUID(row["causation_id"]),
+            correlation_id=UUID(row["correlation_id"]),
+            data=row["data"],
+            event=event,
+        )
+
+    def said(self, names: Names = short) -> str:
+        return said(self.event, names) if self.event is not None else "of a newer version than this command knows"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "service": self.service,
+            "at": self.at.isoformat(),
+            "type": self.type,
+            "event_id": str(self.event_id),
+            "sequence": self.sequence,
+            "causation_id": str(self.causation_id),
+            "correlation_id": str(self.correlation_id),
+            "data": dict(self.data),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Something that the events leave open: since when, and whether it must not be so."""
+
+    what: str
+    since: datetime
+    wrong: bool = False
+
+    def said(self, now: datetime) -> str:
+        return f"{self.what} for {lasting(now - self.since)}"
+
+
+SOON = timedelta(seconds=30)
+"""What follows by itself follows within this time, or something stands still (ours)."""
+ACKNOWLEDGED_WITHIN = timedelta(days=2)
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Causes before effects and each service's own order kept, whatever the clocks say; else by time."""
+    known = {e.event_id: e for e in entries}
+    after: dict[UUID, list[Entry]] = {}
+    waiting_for: dict[UUID, int] = {}
+    previous: dict[str, UUID] = {}
+    for e in sorted(known.values(), key=lambda e: (e.service, e.sequence)):
+        before = {id_ for id_ in (e.causation_id, previous.get(e.service)) if id_ in known and id_ != e.event_id}
+        waiting_for[e.event_id] = len(before)
+        for id_ in before:
+            after.setdefault(id_, []).append(e)
+        previous[e.service] = e.event_id
+    ready = [(e.at, e.service, e.sequence, e.event_id) for e in known.values() if not waiting_for[e.event_id]]
+    heapq.heapify(ready)
+    ordered: list[Entry] = []
+    while ready:
+        e = known[heapq.heappop(ready)[3]]
+        ordered.append(e)
+        for follower in after.get(e.event_id, ()):
+            waiting_for[follower.event_id] -= 1
+            if not waiting_for[follower.event_id]:
+                heapq.heappush(ready, (follower.at, follower.service, follower.sequence, follower.event_id))
+    return ordered
+
+
+def left_open(entries: Sequence[Entry], now: datetime, names: Names = short) -> list[Open]:
+    """What waits, and what should have followed and did not."""
+    story = [(e.at, e.event) for e in entries if e.event is not None]
+    opens = [o for at, e in story for o in _after_screening(at, e, story, now)]
+    opens += [o for id_ in _consultations(story) for o in _of_consultation(id_, story, now, names)]
+    return opens + _undelivered(story)
+
+
+Story = Sequence[tuple[datetime, Event]]
+
+
+def _after_screening(at: datetime, e: Event, story: Story, now: datetime) -> list[Open]:
+    last = next((f for _, f in reversed(story) if isinstance(f, _ABOUT_SCREENING)), None)
+    if isinstance(e, screening.ScreeningNotCompleted) and e is last:
+        return [Open(f"to be screened ({words(e.reason)})", at)]
+    if not isinstance(e, screening.ScreeningCompleted):
+        return []
+    if e.follows == "follow_up" and e is last:
+        return [Open("follow-up screening to come", at)]
+    if not e.follows.startswith("consultation_"):
+        return []
+    asked = any(isinstance(f, referral.ConsultationRequested) and f.screening_id == e.screening_id for _, f in story)
+    return [] if asked else [Open(f"nothing followed the {words(e.outcome)}", at, now - at > SOON)]
+
+
+_ABOUT_SCREENING = (screening.ScreeningCompleted, screening.ScreeningNotCompleted)
+
+
+def _consultations(story: Story) -> list[UUID]:
+    return [e.consultation_id for _, e in story if isinstance(e, referral.ConsultationRequested)]
+
+
+def _of_consultation(id_: UUID, story: Story, now: datetime, names: Names) -> list[Open]:
+    mine = [(at, e) for at, e in story if getattr(e, "consultation_id", None) == id_]
+    if any(isinstance(e, referral.CaseClosed | referral.ConsultationWithdrawn) for _, e in mine):
+        return []
+    at, last = next((at, e) for at, e in reversed(mine) if not isinstance(e, referral.ConsultationAcknowledged))
+    case = f"case {short(id_)}"
+    if isinstance(last, referral.WaitingListJoined):
+        return [Open(f"{case} is on the waiting list ({last.priority})", at)]
+    if isinstance(last, referral.CaseHandedOver) and last.to_practitioner_id is None:
+        return [Open(f"{case} is on the waiting list again", at)]
+    if isinstance(last, referral.ConsultationRequested):
+        return [Open(f"{case} is neither assigned nor on the waiting list", at, now - at > SOON)]
+    opens = []
+    owner = getattr(last, "practitioner_id", None) or getattr(last, "to_practitioner_id", None)
+    if not _told(owner, id_, story):
+        opens.append(Open(f"{names(owner)} has not been told of {case}", at, now - at > SOON))
+    if not any(isinstance(e, referral.ConsultationAcknowledged) for _, e in mine):
+        opens.append(Open(f"{case} is with {names(owner)}, not acknowledged", at, now - at > ACKNOWLEDGED_WITHIN))
+    return opens
+
+
+def _told(owner: UUID | None, about: UUID, story: Story) -> bool:
+    return any(isinstance(e, _ENDS) and e.about_id == about and e.recipient_id == owner for _, e in story)
+
+
+_UNDELIVERED = (notification.MessageFailed, notification.MessageDoubtful, notification.MessageSuppressed)
+_ENDS = (notification.MessageSent, *_UNDELIVERED)
+
+
+def _undelivered(story: Story) -> list[Open]:
+    last = {e.message_id: (at, e) for at, e in story if isinstance(e, _ENDS)}
+    return [
+        Open(f"message {short(e.message_id)} {kind_of(e.type).partition('-')[2]} ({words(e.reason)})", at, wrong=True)
+        for at, e in last.values()
+        if isinstance(e, _UNDELIVERED)
+    ]

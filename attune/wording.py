@@ -1,0 +1,177 @@
+"""What each event says in a few words, for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from attune_contracts import notification, referral, screening, workforce
+from attune_contracts.event import Event
+
+Names = Callable[[UUID | None], str]
+"""How a person is called: `short` where nobody is known by name."""
+
+SHORT = 8
+
+OUTCOME_STYLES: Final = {"urgent_concern": "bold red", "concern": "yellow", "monitor": "cyan"}
+SERVICE_STYLES: Final = {"screening": "blue", "referral": "magenta", "notification": "green", "workforce": "cyan"}
+
+
+def short(id_: UUID | None) -> str:
+    """The last eight hex digits: the random part of a UUIDv7, so what tells two of them apart."""
+    return id_.hex[-SHORT:] if id_ is not None else "nobody"
+
+
+def words(code: str) -> str:
+    """A code as words: `lightest_share` -> `lightest share`."""
+    return code.replace("_", " ")
+
+
+def kind_of(type_: str) -> str:
+    """`attune.referral.case-assigned.v1` -> `case-assigned`."""
+    parts = type_.split(".")
+    return parts[2] if len(parts) == 4 else type_
+
+
+def lasting(time: timedelta) -> str:
+    """A span of time in its two largest units at most: `12 ms`, `3 h 5 min`, `40 d`."""
+    seconds = time.total_seconds()
+    if seconds < 0.9995:
+        return f"{max(0, round(seconds * 1000))} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours = divmod(int(seconds // 60), 60)[::-1]
+    if hours == 0:
+        return f"{minutes} min"
+    days, hours = divmod(hours, 24)
+    if days == 0:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
+
+
+def said(event: Event, names: Names = short) -> str:
+    """The main fact of an event; for a type without words of its own, its fields that are codes."""
+    tell = _SAID.get(event.type)
+    return tell(event, names) if tell is not None else _codes(event)
+
+
+def style_of(event: Event | None) -> str:
+    """How the fact is shown: what needs attention stands out."""
+    if event is None:
+        return "bold red"
+    outcome = getattr(event, "outcome", None)
+    if outcome is not None:
+        return OUTCOME_STYLES.get(outcome, "")
+    return _STYLES.get(event.type, "")
+
+
+def _codes(event: Event) -> str:
+    fields = event.model_dump(mode="json")
+    return ", ".join(f"{words(k)} {v}" for k, v in fields.items() if isinstance(v, str | int) and len(str(v)) < 30)
+
+
+def _days(count: int, before: str, after: str) -> str:
+    days = "day" if abs(count) == 1 else "days"
+    return f"{before} {count} {days}" if count >= 0 else f"{after} {-count} {days} ago"
+
+
+def _screened(e: screening.ScreeningCompleted, names: Names) -> str:
+    notes = [f"{e.age_days} days old", f"by {names(e.administered_by)}"]
+    notes += [f"in {e.language}"] if e.language != "en" else []
+    notes += ["overridden"] if e.overridden else []
+    notes += [f"certificate {e.certificate}"] if e.certificate != "valid" else []
+    return f"{words(e.outcome)}: {', '.join(notes)}"
+
+
+def _not_screened(e: screening.ScreeningNotCompleted, names: Names) -> str:
+    return f"not completed, {words(e.reason)}: {e.age_days} days old, by {names(e.administered_by)}"
+
+
+def _born(e: screening.BirthRecorded, _: Names) -> str:
+    of = {1: "", 2: ", one of twins", 3: ", one of triplets"}.get(e.children_born, f", one of {e.children_born}")
+    return f"{'born' if e.birth == 'live' else 'stillborn'} {e.age_days} days ago{of}"
+
+
+def _requested(e: referral.ConsultationRequested, names: Names) -> str:
+    kind = "consultation" if e.kind == "case_consultation" else words(e.kind)
+    through = "after a screening" if e.requested_through == "screening" else "asked directly"
+    return f"{kind} requested, {e.priority}, {through} by {names(e.requested_by)}"
+
+
+def _waits(e: referral.WaitingListJoined, _: Names) -> str:
+    return f"on the waiting list, {e.priority}: {words(e.reason)}"
+
+
+_BECAUSE = {
+    "same_practitioner_for_sibling": "has the sibling",
+    "language": "speaks the language",
+    "lightest_share": "lightest share",
+}
+
+
+def _assigned(e: referral.CaseAssigned, names: Names) -> str:
+    because = _BECAUSE.get(e.because, words(e.because))
+    among = "the only one free" if e.candidates == 1 else f"of {e.candidates} who could"
+    waited = f", waited {lasting(timedelta(seconds=e.waited_seconds))}" if e.waited_seconds else ""
+    return f"assigned to {names(e.practitioner_id)}: {because}, {among}{waited}"
+
+
+def _handed_over(e: referral.CaseHandedOver, names: Names) -> str:
+    to = names(e.to_practitioner_id) if e.to_practitioner_id is not None else "the waiting list"
+    return f"handed over from {names(e.from_practitioner_id)} to {to}: {words(e.reason)}"
+
+
+_LETTERS = {
+    "case_assigned_to_you": "a case is yours",
+    "case_assigned": "the case is assigned",
+    "case_waiting": "the case waits",
+    "case_handed_over": "the case changed hands",
+    "urgent_concern": "an urgent concern",
+    "certificate_lapsed": "a screening without valid certificate",
+}
+
+
+def _letter(e: Any, names: Names) -> str:
+    whom = names(e.recipient_id) if e.recipient_id is not None else words(e.recipient_kind)
+    return f"{whom}: {_LETTERS.get(e.kind, words(e.kind))}"
+
+
+_SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
+    screening.PregnancyRegistered.type: lambda e, _: _days(e.expected_in_days, "expected in", "was expected"),
+    screening.BirthRecorded.type: _born,
+    screening.ScreeningCompleted.type: _screened,
+    screening.ScreeningNotCompleted.type: _not_screened,
+    referral.ConsultationRequested.type: _requested,
+    referral.ConsultationAcknowledged.type: lambda e, names: f"seen by {names(e.acknowledged_by)}",
+    referral.WaitingListJoined.type: _waits,
+    referral.CaseAssigned.type: _assigned,
+    referral.CaseHandedOver.type: _handed_over,
+    referral.CaseClosed.type: lambda e, names: f"closed, {words(e.reason)}; {names(e.practitioner_id)} has a place free",
+    referral.ConsultationWithdrawn.type: lambda e, names: f"taken back by {names(e.withdrawn_by)}",
+    notification.MessageSent.type: lambda e, names: f"told {_letter(e, names)}",
+    notification.MessageFailed.type: lambda e, names: f"NOT told {_letter(e, names)} ({words(e.reason)})",
+    notification.MessageSuppressed.type: lambda e, names: f"not told {_letter(e, names)} ({words(e.reason)})",
+    notification.MessageDoubtful.type: lambda e, names: f"perhaps told {_letter(e, names)} ({words(e.reason)})",
+    workforce.PractitionerRegistered.type: lambda e, names: f"{names(e.practitioner_id)}, {words(e.role)}, {e.capacity_points} points",
+    workforce.PractitionerLeft.type: lambda e, names: f"{names(e.practitioner_id)} leaves: {words(e.reason)}",
+    workforce.CompetenceAwarded.type: lambda e, names: f"{names(e.practitioner_id)}: {words(e.competence)} until {e.valid_until:%Y-%m-%d}",
+    workforce.CompetenceSuspended.type: lambda e, names: f"{names(e.practitioner_id)}: {words(e.competence)} suspended, {words(e.reason)}",
+    workforce.CompetenceExpired.type: lambda e, names: f"{names(e.practitioner_id)}: {words(e.competence)} ran out",
+    workforce.CapacityChanged.type: lambda e, names: f"{names(e.practitioner_id)}: {e.capacity_points} points from now on",
+    workforce.AbsenceStarted.type: lambda e, names: f"{names(e.practitioner_id)} is away: {words(e.kind)}",
+    workforce.AbsenceEnded.type: lambda e, names: f"{names(e.practitioner_id)} is back",
+}  # fmt: skip
+
+_STYLES: Final = {
+    referral.WaitingListJoined.type: "yellow",
+    referral.CaseAssigned.type: "bold",
+    referral.CaseHandedOver.type: "bold",
+    referral.CaseClosed.type: "bold",
+    notification.MessageFailed.type: "bold red",
+    notification.MessageDoubtful.type: "bold red",
+    notification.MessageSuppressed.type: "yellow",
+    workforce.PractitionerLeft.type: "bold",
+    workforce.CompetenceExpired.type: "yellow",
+}

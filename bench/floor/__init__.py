@@ -1,0 +1,1 @@
+"""The yardstick: the same chain written by hand, tuned, and without what a product needs."""

@@ -1,0 +1,43 @@
+"""Rows written in sets, in exactly the shape in which the services write them: children to be screened, and old cases.
+
+Children go in as if their pregnancies and births had been registered and told long ago: rows, inbox, streams, journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+_CHILDREN = """
+WITH given AS MATERIALIZED (
+  SELECT child_id, ($2::uuid[])[1 + n % cardinality($2::uuid[])] AS team_id, n,
+    overlay(child_id::text placing 'aaaa' from 20 for 4)::uuid AS pregnancy_id,
+    (now() AT TIME ZONE 'Europe/London')::date - 40 - (n % 20)::int AS born_on, now() - interval '40 days' AS at
+  FROM unnest($1::uuid[]) WITH ORDINALITY AS g(child_id, n)),
+p AS (INSERT INTO pregnancies (version, pregnancy_id, team_id, expected_on, child_ids, registered_at)
+  SELECT 1, pregnancy_id, team_id, born_on, jsonb_build_array(child_id), at FROM given),
+c AS (INSERT INTO children (version, child_id, pregnancy_id, team_id, expected_on, born_on, birth, children_born, registered_at)
+  SELECT 2, child_id, pregnancy_id, team_id, born_on, born_on, 'live', 1, at FROM given),
+s AS (INSERT INTO streams (key, last) SELECT child_id, 2 FROM given),
+i AS (INSERT INTO inbox (id, handled_at, fingerprint, status, reply)
+  SELECT overlay(child_id::text placing part from 20 for 4)::uuid, at, decode(md5(child_id::text), 'hex'), 201,
+    convert_to(json_build_object('child_id', child_id, 'pregnancy_id', pregnancy_id)::text, 'UTF8')
+  FROM given, unnest(ARRAY['bbb1', 'bbb2']) AS part)
+INSERT INTO journal (recorded_at, event_id, key, sequence, type, correlation_id, causation_id, data)
+SELECT at, overlay(child_id::text placing part from 20 for 4)::uuid, child_id, sequence, type, pregnancy_id, pregnancy_id,
+  convert_to(json_build_object('child_id', child_id, 'pregnancy_id', pregnancy_id, 'team_id', team_id,
+    'registered_at', at, 'born_on', born_on)::text, 'UTF8')
+FROM given, (VALUES ('bbb3', 1, 'attune.screening.pregnancy-registered.v1'), ('bbb4', 2, 'attune.screening.birth-recorded.v1'))
+  AS told(part, sequence, type)
+"""
+_CHUNK = 20_000
+
+
+async def register_children(connection: asyncpg.Connection, ids: Sequence[UUID], teams: Sequence[UUID]) -> None:
+    """Children born alive about seven weeks ago, spread over the teams."""
+    for first in range(0, len(ids), _CHUNK):
+        await connection.execute(_CHILDREN, ids[first : first + _CHUNK], list(teams))
+    for table in ("children", "pregnancies", "streams", "inbox", "journal"):
+        await connection.execute(f"ANALYZE {table}")

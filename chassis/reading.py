@@ -1,0 +1,43 @@
+"""From a Kafka record to an input: read, not wanted, or unreadable with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from attune_contracts.envelope import Unreadable, read
+
+from chassis.inputs import EventIntake
+from chassis.parked import Record
+from chassis.processor import Input
+
+
+def read_record(record: Record, wanted: Mapping[str, EventIntake]) -> Input | None:
+    """The input that a record is; None for an event that this service has no use for."""
+    try:
+        received = read(record.key, record.value, record.headers, wanted)
+    except Unreadable as unreadable:
+        id_ = record.id
+        problem = (unreadable.reason, f"{unreadable.field or ''} {unreadable.rule or ''}".strip())
+        return Input(None, id_, None, id_, key=_key_text(record.key), record=record, unreadable=problem)
+    envelope = received.envelope
+    if received.event is None:
+        return None
+    return Input(
+        wanted[envelope.type],
+        envelope.id,
+        received.event,
+        envelope.correlationid,
+        key=str(envelope.subject),
+        traceparent=envelope.traceparent,
+        record=record,
+    )
+
+
+def _key_text(key: bytes | None) -> str | None:
+    if key is None:
+        return None
+    try:
+        return str(UUID(key.decode("ascii")))
+    except ValueError:
+        return f"raw:{key[:64].hex()}"

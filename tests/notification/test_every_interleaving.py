@@ -1,0 +1,209 @@
+"""Any order of claims, crashes, results, leases and changes of the policy: P8, and nothing sent twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chassis.decision import Cause, Decision, Due
+from services.notification.domain import delivery, repair
+from services.notification.domain.commands import RecordDelivery, SendAgain, SettleDoubt
+from services.notification.domain.delivery import AtSending
+from services.notification.domain.message import HONOURS_KEY, Message, Result
+from services.notification.domain.policy import Allowed, Standing, may_send
+from tests.notification.examples import a_message, a_standing
+from tests.support.given import NOON, some_id
+
+CHANNELS: list[tuple[str, ...]] = [("email",), ("file",), ("file", "email"), ("email", "file"), ()]
+LONGEST_SEND = timedelta(seconds=5)
+TERMINAL = {"sent", "failed", "suppressed", "doubtful"}
+
+
+@dataclass(frozen=True)
+class InHand:
+    """A claim that a courier holds: what it knows of the message as it was claimed."""
+
+    message: Message
+
+
+class Delivery(RuleBasedStateMachine):
+    """One message, its recipient, couriers that may die at any moment, and channels that do what they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: datetime = NOON
+        self.message: Message = a_message()
+        self.standing: Standing | None = a_standing()
+        self.in_hand: list[InHand] = []
+        self.results: list[RecordDelivery] = []
+        self.arrived: list[tuple[str, bool]] = []
+        self.told: list[str] = []
+        self.inputs = 0
+
+    # --- the processor ------------------------------------------------------------------------------------------
+
+    def cause(self) -> Cause:
+        self.inputs += 1
+        return Cause(some_id(str(self.inputs)), self.at)
+
+    def apply(self, decision: Decision) -> None:
+        for row in decision.rows:
+            was, self.message = self.message, row
+            if row.status == "sending" and (was.status, was.attempt) != ("sending", row.attempt):
+                assert isinstance(may_send(self.standing, row.recipient_kind, self.at), Allowed), (
+                    "claimed against policy"
+                )
+                self.in_hand.append(InHand(row))
+        self.told += [type(event).__name__ for event in decision.events]
+
+    def ring(self) -> None:
+        at_sending = AtSending(self.message, self.standing)
+        self.apply(delivery.clock(at_sending, Due(self.message.message_id), self.cause()))
+
+    def report(self, message: Message, result: Result, reason: str | None = None) -> None:
+        self.results.append(
+            RecordDelivery(message_id=message.message_id, attempt=message.attempt, result=result, reason=reason)
+        )
+
+    # --- what may happen ----------------------------------------------------------------------------------------
+
+    @initialize(channels=st.sampled_from(CHANNELS[:4]))
+    def begin(self, channels: Any) -> None:
+        self.standing = replace(a_standing(), channels=channels)
+
+    @rule(seconds=st.sampled_from([0, 1, 10, 15, 19, 20, 60, 120, 900, 3600, 86_400]))
+    def time_passes(self, seconds: int) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    @rule(twice=st.booleans())
+    def the_clock_rings(self, twice: bool) -> None:
+        self.ring()
+        if twice:
+            self.ring()
+
+    @rule(
+        channels=st.sampled_from(CHANNELS),
+        do_not_contact=st.booleans(),
+        erased=st.booleans(),
+        known=st.sampled_from([True, True, True, False]),
+    )
+    def the_policy_changes(self, channels: Any, do_not_contact: bool, erased: bool, known: bool) -> None:
+        changed = replace(a_standing(), channels=channels, do_not_contact=do_not_contact, erased=erased)
+        self.standing = changed if known else None
+
+    @precondition(lambda self: self.in_hand)
+    @rule(data=st.data())
+    def a_courier_takes_what_it_holds(self, data: st.DataObject) -> None:
+        message = self.in_hand.pop(data.draw(st.integers(0, len(self.in_hand) - 1))).message
+        assert message.lease_until is not None
+        assert message.channel is not None
+        if self.at + LONGEST_SEND > message.lease_until:
+            self.report(message, "not_begun")
+            return
+        verdict = may_send(self.standing, message.recipient_kind, self.at)
+        if not isinstance(verdict, Allowed):
+            self.report(message, "withheld", verdict)
+        elif verdict.channel != message.channel:
+            self.report(message, "not_begun")
+        else:
+            self.channel_does(message, data.draw(st.sampled_from(["takes", "loses_the_answer", "lost", "4xx", "5xx"])))
+
+    def channel_does(self, message: Message, what: str) -> None:
+        assert message.channel is not None
+        if what in ("takes", "loses_the_answer"):
+            allowed = isinstance(may_send(self.standing, message.recipient_kind, self.at), Allowed)
+            self.arrived.append((message.channel, allowed))
+        results: dict[str, Result] = {
+            "takes": "accepted",
+            "loses_the_answer": "unknown",
+            "lost": "unknown",
+            "4xx": "try_later",
+            "5xx": "refused_for_good",
+        }
+        # A keyed channel that got the letter before does not refuse it later.
+        result = results[what]
+        if result == "refused_for_good" and HONOURS_KEY[message.channel] and self.arrived:
+            result = "accepted"
+        self.report(message, result)
+
+    @precondition(lambda self: self.in_hand or self.results)
+    @rule(data=st.data())
+    def the_process_is_killed(self, data: st.DataObject) -> None:
+        del self.in_hand[: data.draw(st.integers(0, len(self.in_hand)))]
+        del self.results[: data.draw(st.integers(0, len(self.results)))]
+
+    @precondition(lambda self: self.results)
+    @rule(data=st.data(), twice=st.booleans())
+    def a_result_is_recorded(self, data: st.DataObject, twice: bool) -> None:
+        result = self.results.pop(data.draw(st.integers(0, len(self.results) - 1)))
+        for _ in range(2 if twice else 1):
+            self.apply(delivery.record(self.message, result, self.cause()))
+
+    @precondition(lambda self: self.message.status in ("failed", "suppressed"))
+    @rule()
+    def a_person_has_it_sent_again(self) -> None:
+        self.apply(repair.send_again(self.message, SendAgain(message_id=self.message.message_id), self.cause()))
+
+    @precondition(lambda self: self.message.status == "doubtful" and not self.in_hand)
+    @rule()
+    def a_person_looks_at_the_doubt(self) -> None:
+        command = SettleDoubt(message_id=self.message.message_id, arrived=bool(self.arrived))
+        self.apply(repair.settle_doubt(self.message, command, self.cause()))
+
+    # --- what must always be true -------------------------------------------------------------------------------
+
+    @invariant()
+    def a_mail_server_gets_it_at_most_once(self) -> None:
+        assert sum(not HONOURS_KEY[channel] for channel, _ in self.arrived) <= 1
+
+    @invariant()
+    def it_arrives_by_one_channel_only(self) -> None:
+        assert len({channel for channel, _ in self.arrived}) <= 1
+
+    @invariant()
+    def nothing_was_sent_against_the_policy(self) -> None:
+        assert all(allowed for _, allowed in self.arrived)
+
+    @invariant()
+    def what_arrived_is_never_called_failed_or_suppressed(self) -> None:
+        assert not (self.arrived and self.message.status in ("failed", "suppressed"))
+
+    @invariant()
+    def what_is_called_sent_did_arrive(self) -> None:
+        assert self.message.status != "sent" or self.arrived
+
+    @invariant()
+    def an_open_message_will_be_looked_at_again(self) -> None:
+        assert (self.message.status in TERMINAL) == (self.message.next_due_at is None)
+        assert (self.message.status == "sending") == (self.message.lease_until is not None)
+
+    def teardown(self) -> None:
+        """When the faults are over, every message comes to an end within a day, and the end was told."""
+        self.in_hand.clear()
+        for _ in range(400):
+            if self.message.next_due_at is None:
+                break
+            self.at = max(self.at, self.message.next_due_at)
+            self.ring()
+            for held in self.in_hand:
+                self.channel_does(held.message, "takes")
+            self.in_hand.clear()
+            for result in self.results:
+                self.apply(delivery.record(self.message, result, self.cause()))
+            self.results.clear()
+        assert self.message.status in TERMINAL
+        endings = {"sent": "MessageSent", "failed": "MessageFailed", "suppressed": "MessageSuppressed"}
+        by_person = {"arrived", "sent_again", "not_arrived"} & {a.result for a in self.message.history}
+        assert by_person or endings.get(self.message.status, "MessageDoubtful") in self.told
+        self.a_mail_server_gets_it_at_most_once()
+        self.it_arrives_by_one_channel_only()
+        self.nothing_was_sent_against_the_policy()
+
+
+TestDelivery = Delivery.TestCase
+TestDelivery.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

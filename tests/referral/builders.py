@@ -1,0 +1,112 @@
+"""Pools, cases and inputs of the referral service, with everything said that a test does not care about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attune_contracts.screening import ScreeningCompleted
+from services.referral.domain.allocation import PoolAtWork
+from services.referral.domain.consultation import POINTS, Consultation
+from services.referral.domain.pool import COMPETENCE, Competence, Member, Pool, seen
+from tests.support.given import NOON, some_id
+
+TEAM = some_id("team")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+CERTIFIED = Competence(COMPETENCE, NOON - timedelta(days=100), NOON + timedelta(days=100))
+CASE = POINTS["case_consultation"]
+
+
+def concern(name: str = "s", **said: Any) -> ScreeningCompleted:
+    """A screening with a concern; the name gives the ids."""
+    fields: dict[str, Any] = {
+        "screening_id": some_id(f"screening {name}"),
+        "child_id": some_id(f"child {name}"),
+        "pregnancy_id": some_id(f"family {name}"),
+        "team_id": TEAM,
+        "outcome": "concern",
+        "follows": "consultation_routine",
+        "instrument": "demonstration",
+        "instrument_version": 1,
+        "pathway": "default",
+        "pathway_version": 1,
+        "age_days": 45,
+        "setting": "home",
+        "interpreter": False,
+        "language": "en",
+        "administered_by": some_id("health visitor"),
+        "role": "health_visitor",
+        "certificate": "valid",
+        "overridden": False,
+        "screened_at": NOON,
+    }
+    return ScreeningCompleted(**{**fields, **said})
+
+
+def member(name: str, *, capacity: int = 4, used: int = 0, **said: Any) -> Member:
+    """A certified practitioner."""
+    fields: dict[str, Any] = {
+        "practitioner_id": some_id(name),
+        "capacity_points": capacity,
+        "capacity_since": LONG_AGO,
+        "used_points": used,
+        "languages": ("en",),
+        "competences": (CERTIFIED,),
+    }
+    return Member(**{**fields, **said})
+
+
+def pool(*members: Member, at: datetime = NOON) -> Pool:
+    return seen(TEAM, members, at)
+
+
+def case(name: str, *, minutes: int = 0, **said: Any) -> Consultation:
+    """A routine case that has asked for a place, `minutes` after noon."""
+    asked_at = NOON + timedelta(minutes=minutes)
+    fields: dict[str, Any] = {
+        "consultation_id": some_id(f"case {name}"),
+        "child_id": some_id(f"child {name}"),
+        "family_id": some_id(f"family {name}"),
+        "screening_id": some_id(f"screening {name}"),
+        "team_id": TEAM,
+        "kind": "case_consultation",
+        "band": 1,
+        "points": CASE,
+        "language": "en",
+        "requested_by": some_id("health visitor"),
+        "requested_at": asked_at,
+        "consent": None,
+        "consent_reason": None,
+        "question": None,
+        "status": "accepted",
+        "unsettled": True,
+        "waiting_since": asked_at,
+    }
+    return Consultation(**{**fields, **said})
+
+
+def waiting(name: str, **said: Any) -> Consultation:
+    """A case in the waiting list."""
+    return case(name, **{"unsettled": False, **said})
+
+
+def held(name: str, by: str, **said: Any) -> Consultation:
+    """A case that a practitioner has."""
+    return case(
+        name,
+        **{"unsettled": False, "waiting_since": None, "assigned_to": some_id(by), "assigned_at": NOON, **said},
+    )
+
+
+def ended(of: Consultation) -> Consultation:
+    """The case closed, its points not yet given back."""
+    closed = replace(of, status="closed", end_reason="completed", unsettled=True, waiting_since=None)
+    return replace(closed, ended_at=NOON, ended_by=some_id("specialist"))
+
+
+def at_work(pool: Pool | None, **slices: tuple[Consultation, ...]) -> PoolAtWork:
+    """What `allocate` is given; kinds that are not named are empty."""
+    return PoolAtWork(pool, **{**dict.fromkeys(("asked", "waiting", "leaving", "ended", "siblings"), ()), **slices})
+
+

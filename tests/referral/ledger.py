@@ -1,0 +1,110 @@
+"""The referral service without I/O: the same rules over dictionaries, with an inbox, a journal and a clock to set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from attune_contracts.event import Event
+from attune_contracts.screening import ScreeningCompleted
+from chassis.decision import Cause, Decision, Due, Refused
+from services.referral.domain import allocation
+from services.referral.domain.allocation import PoolAtWork, allocate
+from services.referral.domain.commands import HandOverCase, RequestConsultation
+from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
+from services.referral.domain.hand_over import CaseInPool
+from services.referral.domain.pool import Pool
+from tests.support.given import NOON, some_id
+
+Decide = Callable[[Any, Any, Cause], Decision]
+QUIET_WITHIN = 300
+"""Looks after which a pool must have come to rest."""
+
+
+class Ledger:
+    """Everything the service has stored and told. `handle` is one input in a batch of its own."""
+
+    def __init__(self) -> None:
+        self.now: datetime = NOON
+        self.cases: dict[UUID, Consultation] = {}
+        self.pools: dict[UUID, Pool] = {}
+        self.inbox: set[UUID] = set()
+        self.journal: list[Event] = []
+
+    def handle(self, decide: Decide, data: Any, input_id: UUID, *, by: UUID | None = None) -> Decision | None:
+        """The decision, or None where the input was a duplicate or was refused."""
+        if input_id in self.inbox:
+            return None
+        try:
+            decision = decide(self._state(data), data, Cause(input_id, self.now, str(by) if by else ""))
+        except Refused:
+            return None
+        self.inbox.add(input_id)
+        self._save(decision)
+        return decision
+
+    def look(self, team: UUID) -> Decision:
+        """A sweep, whether or not the pool is due."""
+        decision = allocate(self.at_work(team), Due(team), Cause(some_id("clock"), self.now))
+        self._save(decision)
+        return decision
+
+    def due(self) -> list[UUID]:
+        unsettled = {c.team_id for c in self.cases.values() if c.unsettled}
+        timed = {p.team_id for p in self.pools.values() if p.next_due_at is not None and p.next_due_at <= self.now}
+        return sorted(unsettled | timed)
+
+    def come_to_rest(self) -> None:
+        for _ in range(QUIET_WITHIN):
+            due = self.due()
+            if not due:
+                return
+            self.look(due[0])
+        raise AssertionError("the pools do not come to rest")
+
+    def pass_time(self, by: timedelta) -> None:
+        self.now += by
+
+    def _save(self, decision: Decision) -> None:
+        for row in decision.rows:
+            if isinstance(row, Pool):
+                self.pools[row.team_id] = row
+            else:
+                self.cases[row.consultation_id] = row
+        self.journal += decision.events
+
+    def _state(self, data: Any) -> Any:
+        if isinstance(data, ScreeningCompleted):
+            return self.cases.get(concern_id(data.screening_id))
+        if isinstance(data, RequestConsultation):
+            about = [c for c in self.cases.values() if data.child_id and c.child_id == data.child_id and c.family_id]
+            existing = self.cases.get(data.consultation_id) if data.consultation_id else None
+            return RequestAtHand(existing, tuple(about[:1]))
+        if isinstance(data, HandOverCase):
+            return CaseInPool(self.cases.get(data.consultation_id), self.pools.get(data.team_id))
+        if hasattr(data, "consultation_id"):
+            return self.cases.get(data.consultation_id)
+        return self.pools.get(data.team_id)
+
+    def at_work(self, team: UUID) -> PoolAtWork:
+        """What `store.pool_at_work` reads, in the same order and within the same limits."""
+        pool = self.pools.get(team)
+        ours = [c for c in self.cases.values() if c.team_id == team]
+        accepted = [c for c in ours if c.status == "accepted"]
+        free = pool is not None and pool.free_points > 0
+        handing = {m.practitioner_id for m in pool.members if m.must_hand_over} if pool and pool.hands_over else set()
+        asked = sorted((c for c in accepted if c.unsettled), key=lambda c: c.rank)[: allocation.ASKED]
+        listed = sorted((c for c in accepted if c.waiting_since and not c.unsettled), key=lambda c: c.rank)
+        waiting = listed[: allocation.WAITING] if free else []
+        families = {c.family_id for c in (*asked, *waiting) if c.family_id}
+        held = sorted((c for c in accepted if c.assigned_at), key=lambda c: c.assigned_at or NOON)
+        return PoolAtWork(
+            pool=pool,
+            asked=tuple(asked),
+            waiting=tuple(waiting),
+            leaving=tuple(c for c in reversed(held) if c.assigned_to in handing)[: allocation.LEAVING],
+            ended=tuple(c for c in ours if c.unsettled and c.status != "accepted")[: allocation.ENDED],
+            siblings=tuple(c for c in held if free and c.family_id in families),
+        )

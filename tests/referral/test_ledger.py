@@ -1,0 +1,336 @@
+"""Any order of screenings, commands, workforce events and sweeps, with repetitions, over several pools: P6 and P7 hold.
+
+P6: every concern has exactly one consultation, and an accepted one exactly one of owner and place.
+P7: nobody's points in use grow beyond the capacity, and they are the sum of the cases held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
+from attune_contracts.workforce import (
+    AbsenceEnded,
+    AbsenceStarted,
+    CapacityChanged,
+    CompetenceAwarded,
+    CompetenceSuspended,
+    PractitionerLeft,
+    PractitionerRegistered,
+)
+from chassis.decision import Decision
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from services.referral.domain import allocation, consultation, hand_over, membership
+from services.referral.domain.assignment import Seats
+from services.referral.domain.commands import (
+    AcknowledgeConsultation,
+    CloseCase,
+    HandOverCase,
+    RequestConsultation,
+    WithdrawConsultation,
+)
+from services.referral.domain.consultation import Consultation, concern_id
+from services.referral.domain.pool import COMPETENCE, available
+from tests.referral.builders import concern
+from tests.referral.ledger import Decide, Ledger
+from tests.support.given import some_id
+
+TEAMS = [some_id(f"team {n}") for n in range(2)]
+STAFF = {some_id(f"practitioner {n}"): TEAMS[n % 2] for n in range(6)}
+FAMILIES = [some_id(f"family {n}") for n in range(3)]
+
+teams = st.sampled_from(TEAMS)
+staff = st.sampled_from(sorted(STAFF))
+families = st.sampled_from(FAMILIES)
+languages = st.sampled_from(["en", "pl"])
+points = st.integers(0, 6)
+days = st.integers(1, 40)
+which = st.integers(0, 1_000)
+
+
+@contextmanager
+def small_looks() -> Iterator[None]:
+    """Limits so small that every pool has more cases than one look reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, limit in (("ASKED", 3), ("WAITING", 2), ("LEAVING", 2), ("ENDED", 2)):
+            patch.setattr(allocation, name, limit)
+        yield
+
+
+class Referral(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger()
+        self.concerns: set[UUID] = set()
+        self.sent: list[tuple[Decide, Any, UUID, UUID | None]] = []
+        self.before: dict[UUID, tuple[int, int]] = {}
+        self.limits = small_looks()
+        self.limits.__enter__()
+
+    def teardown(self) -> None:
+        try:
+            self.quiet()
+        finally:
+            self.limits.__exit__(None, None, None)
+
+    def send(self, decide: Decide, data: Any, *, by: UUID | None = None) -> None:
+        input_id = some_id(f"input {len(self.sent)}")
+        self.sent.append((decide, data, input_id, by))
+        self.deliver(decide, data, input_id, by)
+
+    def deliver(self, decide: Decide, data: Any, input_id: UUID, by: UUID | None) -> None:
+        self.ledger.pass_time(timedelta(seconds=1))
+        self.check_points(self.ledger.handle(decide, data, input_id, by=by))
+
+    def any_case(self, number: int) -> Consultation | None:
+        cases = list(self.ledger.cases.values())
+        return cases[number % len(cases)] if cases else None
+
+    # What may come in.
+
+    @initialize(capacity=points)
+    def one_certified_specialist(self, capacity: int) -> None:
+        ann = sorted(STAFF)[0]
+        self.registered(ann, capacity, "en")
+        self.awarded(ann, 40)
+
+    @rule(team=teams, family=families, urgent=st.booleans(), language=languages)
+    def screened(self, team: UUID, family: UUID, urgent: bool, language: str) -> None:
+        word = "consultation_urgent" if urgent else "consultation_routine"
+        event = concern(f"{len(self.concerns)}", team_id=team, pregnancy_id=family, follows=word, language=language)
+        self.concerns.add(event.screening_id)
+        self.send(consultation.consider_screening, event)
+
+    @rule(team=teams, urgent=st.booleans())
+    def asked_anonymously(self, team: UUID, urgent: bool) -> None:
+        priority = "urgent" if urgent else "routine"
+        command = RequestConsultation(team_id=team, kind="reflective_discussion", priority=priority)  # type: ignore[arg-type]
+        self.send(consultation.request, command, by=some_id("asker"))
+
+    @rule(number=which)
+    def repeated(self, number: int) -> None:
+        """Delivered again: known to the inbox."""
+        if self.sent:
+            self.deliver(*self.sent[number % len(self.sent)])
+
+    @rule(number=which)
+    def replayed(self, number: int) -> None:
+        """Delivered again long after the inbox has forgotten it; a screening is known by its consultation."""
+        screenings = [s for s in self.sent if s[0] is consultation.consider_screening]
+        if screenings:
+            decide, data, _, by = screenings[number % len(screenings)]
+            self.send(decide, data, by=by)
+
+    @rule(number=which)
+    def acknowledged(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = AcknowledgeConsultation(consultation_id=case.consultation_id)
+            self.send(consultation.acknowledge, command, by=some_id("specialist"))
+
+    @rule(number=which)
+    def withdrawn(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = WithdrawConsultation(consultation_id=case.consultation_id)
+            self.send(consultation.withdraw, command, by=case.requested_by)
+
+    @rule(number=which)
+    def closed(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = CloseCase(consultation_id=case.consultation_id, reason="completed")
+            self.send(consultation.close, command, by=some_id("specialist"))
+
+    @rule(number=which, to=st.none() | staff)
+    def handed_over(self, number: int, to: UUID | None) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = HandOverCase(consultation_id=case.consultation_id, team_id=case.team_id, to_practitioner_id=to)
+            self.send(hand_over.hand_over, command, by=some_id("lead"))
+
+    @rule(who=staff, capacity=points, language=languages)
+    def registered(self, who: UUID, capacity: int, language: str) -> None:
+        event = PractitionerRegistered(
+            practitioner_id=who,
+            team_id=STAFF[who],
+            role="specialist",
+            capacity_points=capacity,
+            languages=(language,),
+            registered_at=self.ledger.now,
+        )
+        self.send(membership.practitioner_registered, event)
+
+    @rule(who=staff, lasts=days)
+    def awarded(self, who: UUID, lasts: int) -> None:
+        now = self.ledger.now
+        event = CompetenceAwarded(
+            practitioner_id=who,
+            team_id=STAFF[who],
+            competence=COMPETENCE,
+            valid_from=now,
+            valid_until=now + timedelta(days=lasts),
+            awarded_at=now,
+        )
+        self.send(membership.competence_awarded, event)
+
+    @rule(who=staff)
+    def suspended(self, who: UUID) -> None:
+        event = CompetenceSuspended(
+            practitioner_id=who,
+            team_id=STAFF[who],
+            competence=COMPETENCE,
+            reason="review",
+            suspended_at=self.ledger.now,
+        )
+        self.send(membership.competence_suspended, event)
+
+    @rule(who=staff, capacity=points)
+    def resized(self, who: UUID, capacity: int) -> None:
+        event = CapacityChanged(
+            practitioner_id=who, team_id=STAFF[who], capacity_points=capacity, changed_at=self.ledger.now
+        )
+        self.send(membership.capacity_changed, event)
+
+    @rule(who=staff, lasts=st.none() | days, hands_over=st.booleans())
+    def absent(self, who: UUID, lasts: int | None, hands_over: bool) -> None:
+        now = self.ledger.now
+        event = AbsenceStarted(
+            practitioner_id=who,
+            team_id=STAFF[who],
+            absence_id=some_id(f"absence of {who}"),
+            kind="leave",
+            until=None if lasts is None else now + timedelta(days=lasts),
+            hand_over=hands_over,
+            started_at=now,
+        )
+        self.send(membership.absence_started, event)
+
+    @rule(who=staff)
+    def returned(self, who: UUID) -> None:
+        event = AbsenceEnded(
+            practitioner_id=who,
+            team_id=STAFF[who],
+            absence_id=some_id(f"absence of {who}"),
+            ended_at=self.ledger.now,
+        )
+        self.send(membership.absence_ended, event)
+
+    @rule(who=staff)
+    def left(self, who: UUID) -> None:
+        event = PractitionerLeft(practitioner_id=who, team_id=STAFF[who], reason="retired", left_at=self.ledger.now)
+        self.send(membership.practitioner_left, event)
+
+    @rule(lasts=days)
+    def time_passes(self, lasts: int) -> None:
+        self.ledger.pass_time(timedelta(days=lasts))
+
+    @rule(team=teams)
+    def swept(self, team: UUID) -> None:
+        """Due or not: late, early and double sweeps do no harm."""
+        decision = self.ledger.look(team)
+        self.check_points(decision)
+        self.check_order(team, decision)
+
+    @rule()
+    def quiet(self) -> None:
+        """With everything done that is due: no points held for nothing, nobody waits while there is a place."""
+        self.ledger.come_to_rest()
+        self.every_concern_has_one_consultation()
+        self.points_are_the_sum_of_the_cases_held()
+        assert not any(c.unsettled for c in self.ledger.cases.values())
+        for pool in self.ledger.pools.values():
+            assert not any(m.must_hand_over for m in pool.members)
+            seats = Seats(pool.members, self.ledger.now)
+            assert {m.practitioner_id: m.used_points for m in pool.members} == {
+                m.practitioner_id: sum(
+                    c.points
+                    for c in self.ledger.cases.values()
+                    if c.assigned_to == m.practitioner_id and c.status == "accepted" and c.team_id == pool.team_id
+                )
+                for m in pool.members
+            }
+            in_line = sorted((c for c in self.in_line(pool.team_id)), key=lambda c: c.rank)
+            able = [c for c in in_line if seats.could_ever_take(c.points, c.not_to)]
+            assert not able or seats.choose(able[0].points, able[0].language, None, able[0].not_to) is None
+
+    # What always holds.
+
+    def in_line(self, team: UUID) -> list[Consultation]:
+        return [c for c in self.ledger.cases.values() if c.team_id == team and c.waiting_since is not None]
+
+    def check_points(self, decision: Decision | None) -> None:
+        """P7: whoever has more points in use than before could take cases, and has no more than the capacity."""
+        for pool in self.ledger.pools.values():
+            for m in pool.members:
+                used, _ = self.before.get(m.practitioner_id, (0, 0))
+                if m.used_points > used:
+                    assert decision is not None
+                    assert m.used_points <= m.capacity_points
+                    assert available(m, self.ledger.now)
+                assert m.used_points <= m.capacity_points or m.must_hand_over
+                self.before[m.practitioner_id] = m.used_points, m.capacity_points
+
+    def check_order(self, team: UUID, decision: Decision) -> None:
+        """Nobody got a place while somebody before them in the list, whom the pool could ever serve, got none."""
+        placed = {e.consultation_id for e in decision.events if isinstance(e, CaseAssigned)}
+        if not placed:
+            return
+        last = max(self.ledger.cases[i].rank for i in placed)
+        seats = Seats(self.ledger.pools[team].members, self.ledger.now)
+        passed_over = [c for c in self.in_line(team) if c.rank < last and seats.could_ever_take(c.points, c.not_to)]
+        assert not passed_over
+
+    @invariant()
+    def every_concern_has_one_consultation(self) -> None:
+        """P6."""
+        of_concerns = Counter(c.screening_id for c in self.ledger.cases.values() if c.screening_id)
+        assert of_concerns == Counter(self.concerns)
+        assert all(concern_id(s) in self.ledger.cases for s in self.concerns)
+        for case in self.ledger.cases.values():
+            if case.status == "accepted":
+                assert (case.assigned_to is None) != (case.waiting_since is None)
+            else:
+                assert case.waiting_since is None
+
+    @invariant()
+    def points_are_the_sum_of_the_cases_held(self) -> None:
+        """P7: also while the points of ended cases are still to be given back."""
+        held: Counter[UUID] = Counter()
+        for c in self.ledger.cases.values():
+            if c.assigned_to and (c.status == "accepted" or c.unsettled):
+                held[c.assigned_to] += c.points
+        used = {m.practitioner_id: m.used_points for p in self.ledger.pools.values() for m in p.members}
+        assert {k: v for k, v in used.items() if v} == dict(held)
+
+    @invariant()
+    def the_events_tell_the_same_story_as_the_rows(self) -> None:
+        owner: dict[UUID, UUID | None] = {}
+        joined: Counter[UUID] = Counter()
+        for e in self.ledger.journal:
+            if isinstance(e, WaitingListJoined):
+                assert owner.get(e.consultation_id) is None
+                joined[e.consultation_id] += 1
+            elif isinstance(e, CaseAssigned):
+                assert owner.get(e.consultation_id) is None
+                owner[e.consultation_id] = e.practitioner_id
+            elif isinstance(e, CaseHandedOver):
+                assert owner[e.consultation_id] == e.from_practitioner_id
+                owner[e.consultation_id] = e.to_practitioner_id
+        assert all(n == 1 for n in joined.values())
+        for c in self.ledger.cases.values():
+            if c.status == "accepted":
+                assert owner.get(c.consultation_id) == c.assigned_to
+
+
+TestReferral = Referral.TestCase
+TestReferral.settings = settings(
+    max_examples=60,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
