@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chassis.stream import Broker
 
 TOPIC_SECONDS = 10.0
+QUIET_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +196,17 @@ class Gatherer:
 
 
 async def _topics(broker: Broker, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
-    """Event ids by service, as a new subscriber finds them: until all that the journals know have come, or time is over."""
+    """Event ids by service as a new subscriber finds them, until all that the journals know have come, or time is over."""
     found: dict[str, list[UUID]] = {s: [] for s in SERVICES}
     missing = {t.event_id for t in journal}
-    unreadable = 0
+    clock = asyncio.get_running_loop().time
+    unreadable, last = 0, clock()
 
     async def listen() -> None:
-        nonlocal unreadable
+        nonlocal unreadable, last
         async with aclosing(broker.tail([topic(s) for s in SERVICES], from_start=True)) as tail:  # type: ignore[type-var]
             async for record in tail:
+                last = clock()
                 try:
                     id_ = read_envelope(record.key, record.value, record.headers).envelope.id
                 except Unreadable:
@@ -211,21 +214,16 @@ async def _topics(broker: Broker, journal: Sequence[Told]) -> tuple[dict[str, li
                     continue
                 found[record.topic.rpartition(".")[2]].append(id_)
                 missing.discard(id_)
-                if not missing:
-                    break
-            # What was told twice comes after what was told once.
-            with_more = asyncio.timeout(0.3)
-            try:
-                async with with_more:
-                    async for record in tail:
-                        id_ = read_envelope(record.key, record.value, record.headers).envelope.id
-                        found[record.topic.rpartition(".")[2]].append(id_)
-            except TimeoutError:
-                return
 
+    listening = asyncio.create_task(listen())
     try:
-        async with asyncio.timeout(TOPIC_SECONDS):
-            await listen()
-    except TimeoutError:
-        pass
+        deadline = clock() + TOPIC_SECONDS
+        # What was told twice comes after what was told once: hence the wait when nothing is missing any more.
+        while clock() < deadline and not listening.done() and (missing or clock() < last + QUIET_SECONDS):
+            await asyncio.sleep(0.02)
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+    if not listening.cancelled() and (error := listening.exception()) is not None:
+        raise NotReachable(f"Kafka does not answer at {', '.join(broker.bootstrap)} ({type(error).__name__})")
     return found, unreadable

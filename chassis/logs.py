@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import enum
 import logging
@@ -75,10 +76,9 @@ def set_up(
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(Sparingly(_NOISY))
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=[_from_library, *shared],
             processors=[_named(service), structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-            pass_foreign_args=True,
         )
     )
     root = logging.getLogger()
@@ -181,17 +181,30 @@ def _frames(tb: TracebackType | None) -> list[str]:
     ]
 
 
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Takes the arguments out of a library's record before anything tries to put them into its text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not isinstance(record.msg, dict):
+            record = copy.copy(record)
+            record.msg, record.args = _library_text(record), None
+        return super().format(record)
+
+
+def _library_text(record: logging.LogRecord) -> str:
+    """The constant text, first line only, with arguments where they are numbers or types of exceptions."""
+    arguments = iter(record.args if isinstance(record.args, tuple) else ())
+    first = _QUOTED.sub("…", str(record.msg).partition("\n")[0])
+    return _PLACEHOLDER.sub(lambda _: _argument(next(arguments, None)), first)[:160]
+
+
 def _from_library(_: Any, __: str, event: EventDict) -> EventDict:
-    """A record of a library: its constant text, with arguments only where they are numbers or types of exceptions."""
     record: logging.LogRecord = event["_record"]
-    arguments = iter(given if isinstance(given := event.get("positional_args"), tuple) else ())
-    first = str(record.msg).partition("\n")[0]
-    first = _PLACEHOLDER.sub(lambda _: _argument(next(arguments, None)), _QUOTED.sub("…", first))[:160]
-    event = {"_record": record, "_from_structlog": False, "event": "library_message", "library": record.name}
-    event["text"] = first
+    made: EventDict = {"_record": record, "_from_structlog": False, "event": "library_message", "library": record.name}
+    made["text"] = event["event"]
     if suppressed := getattr(record, "suppressed", 0):
-        event["suppressed"] = suppressed
-    return event
+        made["suppressed"] = suppressed
+    return made
 
 
 def _argument(argument: Any) -> str:

@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from attune.stack import assembly, postgres, tokens
 from attune.stack.layout import DEFAULT_NAME, ROOT, Layout
 from attune.stack.leftovers import TEMPORARY_PREFIX, holder, is_held, living, remove, stop_leftovers, sweep_temporary
 from attune.stack.plan import Memory, Plan
-from attune.stack.program import clean_environment
+from attune.stack.program import born, clean_environment
 
 Told = Callable[[str, float], None]
 """Called with each part that becomes ready and the seconds since the start."""
@@ -70,7 +70,9 @@ class Stack:
             return cls.running(name, wait=60)
         layout.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         plan = Plan(**parts)
-        _await_up(_launch(layout, plan), layout, told)
+        launched = _launch(layout, plan)
+        launched.wait()
+        _await_up(launched, layout, told)
         return cls(layout, plan, json.loads(layout.summary.read_text()))
 
     @classmethod
@@ -196,7 +198,7 @@ def _terminate(supervisor: int, layout: Layout) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(supervisor, signal.SIGTERM)
     deadline = time.monotonic() + _LONGEST_STOP
-    while is_held(layout):
+    while is_held(layout) or born(supervisor) is not None:
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(supervisor, signal.SIGKILL)
@@ -223,28 +225,22 @@ def _launch(layout: Layout, plan: Plan) -> "subprocess.Popen[bytes]":
         )
 
 
-def _await_up(supervisor: "subprocess.Popen[bytes]", layout: Layout, told: Told) -> None:
-    """Listen until it is up, or the reason why it is not. Raises StackFailed."""
-    reason = None
-    with supervisor.stdout or contextlib.nullcontext(()) as heard:
+def _await_up(launched: "subprocess.Popen[bytes]", layout: Layout, told: Told) -> None:
+    """Listen until it is up. Raises StackFailed."""
+    heard = launched.stdout
+    if heard is None:
+        raise StackFailed("nobody can hear the supervisor")
+    with heard:
         for line in heard:
             message = json.loads(line)
             if "ready" in message:
                 told(message["ready"], message["seconds"])
             elif "up" in message:
-                reason = ""
-                break
+                return
             else:
-                reason = str(message["failed"])
-    if reason != "" or not _is_temporary(supervisor):
-        supervisor.wait()
-    if reason is None:
-        log = layout.log("supervisor")
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
-        reason = f"the supervisor ended before the stack was up\n{tail}"
-    if reason:
-        raise StackFailed(reason)
-
-
-def _is_temporary(supervisor: "subprocess.Popen[bytes]") -> bool:
-    return supervisor.stdin is not None
+                launched.wait()
+                raise StackFailed(message["failed"])
+    launched.wait()
+    log = layout.log("supervisor")
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+    raise StackFailed(f"the supervisor ended before the stack was up\n{tail}")

@@ -126,8 +126,7 @@ def test_a_program_that_dies_is_started_again(state: Path) -> None:
 
 def test_a_temporary_stack_ends_with_its_parent_however_that_ends() -> None:
     source = (
-        "import sys, time; from attune.stack.program import born
-from attune.stack.stack import Stack; "
+        "import sys, time; from attune.stack.stack import Stack; "
         "stack = Stack.temporary(services=(), servers=('postgres',), fsync=False); "
         "print(stack.layout.directory, stack.summary['pids']['postgres'], flush=True); time.sleep(600)"
     )
