@@ -35,11 +35,13 @@ watch: $(READY) ## show events as they happen (ARGS="--help" lists filters)
 test: $(READY) ## all tests, on real Kafka and PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-check: $(READY) ## format, lint, types, imports
+check: $(READY) ## format, lint, types, imports, contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy contracts/attune_contracts chassis services attune
 	$(BIN)/lint-imports
+	$(BIN)/python -m attune_contracts.generate --check
+	$(BIN)/python -m attune_contracts.compatibility
 
 format: $(READY) ## put the sources into the form that check asks for
 	$(BIN)/ruff format .
@@ -55,7 +57,7 @@ compose-test: $(READY) ## the demo's check against containers; needs a Docker en
 	@$(BIN)/python -m deploy.compose test
 
 lock: $(READY) ## pin everything anew from requirements/*.in and the versions of the jars
-	cd requirements && for name in setup runtime dev; do \
+	cd requirements && for name in setup runtime mail dev; do \
 		UV_CUSTOM_COMPILE_COMMAND="make lock" ../$(BIN)/uv pip compile --quiet --universal --python-version $(IMAGE_PYTHON) \
 			--generate-hashes --no-emit-index-url --no-emit-find-links $(ARGS) -o $$name.txt $$name.in || exit 1; \
 	done

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from attune_contracts.generate import BEGIN, END
+
 from attune.addresses import SERVICES, complain
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- map of the service: written by `attune describe --readme` -->", "<!-- end of map -->"
 
 
 def describe(
@@ -104,8 +105,8 @@ def readmes(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
         before, begin, rest = text.partition(BEGIN)
         _, end, after = rest.partition(END)
         if not (begin and end):
-            before, after = f"{text.rstrip()}\n\n## The map\n\n", "\n"
-        yield path, f"{before}{BEGIN}\n\n{as_table(declared(name))}\n{END}{after}"
+            before, after = f"{text.rstrip()}\n\n## What comes in and what goes out\n", "\n"
+        yield path, f"{before}{BEGIN}\n{as_table(declared(name))}{END}{after}"
 
 
 def stale(root: Path = ROOT) -> list[Path]:

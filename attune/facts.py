@@ -106,9 +106,7 @@ class Facts:
 
 
 _READS: Mapping[str, tuple[str, ...]] = {
-    "screening": (
-        "SELECT screening_id, outcome, record->'conclusion'->>'follows' AS follows, reason FROM screenings",
-    ),
+    "screening": ("SELECT screening_id, outcome, record->'conclusion'->>'follows' AS follows, reason FROM screenings",),
     "referral": (
         "SELECT consultation_id, screening_id, status, assigned_to, waiting_since IS NOT NULL AS waits, unsettled, points "
         "FROM consultations",
@@ -178,7 +176,9 @@ class Gatherer:
     async def _of(self, service: str) -> tuple[str, list[Any], tuple[Any, ...]]:
         connection = self._connections[service]
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = await connection.fetch("SELECT event_id, key, sequence, type, data FROM journal ORDER BY key, sequence")
+            rows = await connection.fetch(
+                "SELECT event_id, key, sequence, type, data FROM journal ORDER BY key, sequence"
+            )
             told = [Told(service, r[0], r[1], r[2], parse(r[3], r[4])) for r in rows]
             inbox = frozenset(r[0] for r in await connection.fetch("SELECT id FROM inbox"))
             parked = await connection.fetch("SELECT id FROM parked WHERE state NOT IN ('done', 'discarded')")

@@ -68,7 +68,17 @@ class Reckoning:
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as they stand in a report."""
-        figures = ("concerns", "consultations", "assigned", "waiting", "messages", "lost", "twice", "ended", "handed_over")
+        figures = (
+            "concerns",
+            "consultations",
+            "assigned",
+            "waiting",
+            "messages",
+            "lost",
+            "twice",
+            "ended",
+            "handed_over",
+        )
         figures += ("events", "repeated", "parked")
         counted = {name: getattr(self, name) for name in figures}
         by = {"by_outcome": dict(self.by_outcome), "by_event": dict(self.by_event)}
@@ -118,7 +128,9 @@ def _every_concern_has_one_consultation(facts: Facts) -> Iterator[Fault]:
             yield Fault("lost", f"screening {s.screening_id} ({s.outcome}) has no consultation")
     yield from (Fault("twice", f"screening {id_} has {n} consultations") for id_, n in of.items() if n > 1)
     concerning = {s.screening_id for s in facts.screenings if _concerning(s.follows)}
-    yield from (Fault("wrong", f"a consultation for {id_}, which calls for none") for id_ in of if id_ not in concerning)
+    yield from (
+        Fault("wrong", f"a consultation for {id_}, which calls for none") for id_ in of if id_ not in concerning
+    )
 
 
 def _every_accepted_case_is_assigned_or_waits(facts: Facts) -> Iterator[Fault]:
@@ -201,7 +213,9 @@ def _every_event_is_in_its_topic(facts: Facts) -> Iterator[Fault]:
     for service, ids in facts.topics.items():
         there, known = set(ids), {t.event_id for t in facts.journal if t.service == service}
         yield from (Fault("lost", f"event {id_} of {service} is not in its topic") for id_ in sorted(known - there))
-        yield from (Fault("wrong", f"event {id_} in the topic of {service} is not its own") for id_ in sorted(there - known))
+        yield from (
+            Fault("wrong", f"event {id_} in the topic of {service} is not its own") for id_ in sorted(there - known)
+        )
     if facts.unreadable:
         yield Fault("wrong", f"{facts.unreadable} records cannot be read")
 
@@ -245,7 +259,9 @@ def required(e: Event) -> list[Due]:
         asker = [("case_handed_over", e.consultation_id, e.requested_by)]
         if e.to_practitioner_id is None:
             return asker
-        return [("case_assigned_to_you", e.consultation_id, e.to_practitioner_id)] + _unless(e.to_practitioner_id, asker)
+        return [("case_assigned_to_you", e.consultation_id, e.to_practitioner_id)] + _unless(
+            e.to_practitioner_id, asker
+        )
     if isinstance(e, WaitingListJoined):
         return [("case_waiting", e.consultation_id, e.requested_by)]
     due: list[Due] = []
@@ -268,7 +284,9 @@ def _everybody_is_told_once(facts: Facts) -> Iterator[Fault]:
         yield Fault("lost", f"{n} message {kind} about {about} to {whom}")
     for (kind, about, whom), n in (recorded - due).items():  # type: ignore[operator]
         yield Fault("twice", f"{n} message {kind} about {about} to {whom} more than was due")
-    yield from (Fault("lost", f"message {m.message_id} ({m.kind}) is {m.status}") for m in facts.letters if m.status != "sent")
+    yield from (
+        Fault("lost", f"message {m.message_id} ({m.kind}) is {m.status}") for m in facts.letters if m.status != "sent"
+    )
 
 
 def _every_message_left_once(facts: Facts) -> Iterator[Fault]:

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from attune.wording import SERVICE_STYLES, Names, kind_of, lasting, said, short, style_of
 
-SERVICE_WIDTH, KIND_WIDTH = 12, 24
+SERVICE_WIDTH, KIND_WIDTH = 12, 25
+WIDE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,15 @@ class Wanted:
         return any(id_.hex.endswith(ending) for id_ in ids)
 
 
-def line(s: Sighting, names: Names = short) -> Text:
-    """One line: time, service and type, child, fact, waited."""
+def line(s: Sighting, names: Names = short, *, wide: bool = True) -> Text:
+    """One line: time, service and type, child, fact, waited. Not `wide`: only the colour of the type tells the service."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{s.at.astimezone():%H:%M:%S}.{s.at.microsecond // 1000:03d} ", "dim")
     kind = kind_of(s.envelope.type) if s.envelope is not None else "unreadable"
-    text.append(f"{s.service:<{SERVICE_WIDTH}} ", SERVICE_STYLES.get(s.service, ""))
-    text.append(f"{kind:<{KIND_WIDTH}} ", "" if s.envelope is not None else "bold red")
+    style = SERVICE_STYLES.get(s.service, "")
+    if wide:
+        text.append(f"{s.service:<{SERVICE_WIDTH}} ", style)
+    text.append(f"{kind:<{KIND_WIDTH}} ", style if s.envelope is not None else "bold red")
     text.append(f"{short(s.about) if s.about is not None else '-':<8} ", "dim")
     text.append(fact(s, names), style_of(s.event))
     if s.waited is not None:

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -74,12 +74,19 @@ class _LostBroker(logging.Handler):
 def _terminal(stack: str) -> Callable[[Sighting], None]:
     from rich.console import Console
 
-    from attune.sighting import line
+    from attune.sighting import WIDE, line
 
     console = Console(highlight=False)
-    if console.is_terminal:
-        console.print(f"[dim]watching {stack}: time, service, event, child, fact, waited. Ctrl-C ends it.[/]")
-    return lambda s: console.print(line(s), no_wrap=True, overflow="ellipsis", crop=console.is_terminal)
+    terminal = console.is_terminal
+    if terminal:
+        console.print(f"[dim]watching {stack}: time, event, child, what it says, waited. Ctrl-C ends it.[/]")
+    overflow: Literal["ellipsis", "ignore"] = "ellipsis" if terminal else "ignore"
+
+    def show(s: Sighting) -> None:
+        wide = not terminal or console.width >= WIDE
+        console.print(line(s, wide=wide), no_wrap=True, overflow=overflow, crop=terminal, soft_wrap=not terminal)
+
+    return show
 
 
 async def _show(

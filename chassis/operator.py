@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from attune_contracts.event import Code
+from fastapi import APIRouter, Depends, Header, Query, Request
 
 from chassis.access import Caller
 from chassis.database import ACQUIRE_SECONDS
@@ -49,17 +50,30 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
     resolves = reads.allowed("operator.resolve")
 
     @router.post("/parked/{parked_id}/retry", status_code=202)
-    async def retry(parked_id: UUID, caller: Caller = Depends(resolves)) -> dict[str, str]:
+    async def retry(
+        parked_id: UUID, caller: Caller = Depends(resolves), x_operator: Code | None = Header(None)
+    ) -> dict[str, str]:
         """Another try for a parked input, then for those of its key that wait behind it."""
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            await processor.parking.resolve(connection, parked_id, discard=False, by=caller.subject)
+            await processor.parking.resolve(connection, parked_id, discard=False, by=_by(caller, x_operator))
         return {"state": "retry"}
 
     @router.post("/parked/{parked_id}/discard")
-    async def discard(parked_id: UUID, caller: Caller = Depends(resolves)) -> dict[str, str]:
+    async def discard(
+        parked_id: UUID,
+        caller: Caller = Depends(resolves),
+        x_operator: Code | None = Header(None),
+        x_reason: Code | None = Header(None),
+    ) -> dict[str, str]:
         """Gives a parked input up; those of its key that wait behind it go on."""
+        by = _by(caller, x_operator)
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            await processor.parking.resolve(connection, parked_id, discard=True, by=caller.subject)
+            await processor.parking.resolve(connection, parked_id, discard=True, by=by, because=x_reason)
         return {"state": "discarded"}
 
     return router
+
+
+def _by(caller: Caller, name: str | None) -> str:
+    """Who acts, as it is recorded: the subject of the token, and before it the name of the person who shares it."""
+    return f"{name}/{caller.subject}" if name else caller.subject

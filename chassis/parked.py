@@ -120,8 +120,10 @@ class Parking:
         rows = await connection.fetch(f"SELECT {_COLUMNS} FROM parked WHERE {where} ORDER BY ordinal LIMIT $1", limit)
         return [dict(r) for r in rows]
 
-    async def resolve(self, connection: Connection, parked_id: UUID, *, discard: bool, by: str) -> None:
-        """Marks a parked input for another try, or discards it; by whom is recorded. Raises Refused."""
+    async def resolve(
+        self, connection: Connection, parked_id: UUID, *, discard: bool, by: str, because: str | None = None
+    ) -> None:
+        """Marks a parked input for another try, or discards it; by whom, and why, is recorded. Raises Refused."""
         async with connection.transaction():
             row = await connection.fetchrow("SELECT * FROM parked WHERE id = $1 FOR UPDATE", parked_id)
             if row is None:
@@ -143,7 +145,7 @@ class Parking:
                 await connection.execute(
                     "UPDATE parked SET state = 'retry', resolved_by = $2 WHERE id = $1", parked_id, by
                 )
-            action = "parked.discard" if discard else "parked.retry"
+            action = ("parked.discard" if discard else "parked.retry") + (f":{because}" if because else "")
             await connection.execute(
                 "INSERT INTO audits (subject, action, about) VALUES ($1, $2, $3)", by, action, str(parked_id)
             )

@@ -96,8 +96,9 @@ class Assembly:
 
     def _postgres(self) -> Program:
         settings = self._plan.postgres_settings + (() if self._plan.fsync else postgres.NOT_DURABLE)
-        server = database_server(self._memory)
-        return postgres.program(self._layout.directory / "postgres", self._layout.log("postgres"), server, settings)
+        server, lasting = database_server(self._memory), self._plan.fsync and not self._plan.temporary
+        directory, log = self._layout.directory / "postgres", self._layout.log("postgres")
+        return postgres.program(directory, log, server, settings, lasting)
 
     def _smtp(self) -> Program:
         port, banner = self._memory.ports["smtp"], f"Attune sink {self._layout.fingerprint()}"

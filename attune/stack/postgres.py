@@ -94,11 +94,13 @@ def _reachable(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in (path, *path.resolve().parents))
 
 
-def program(directory: Path, log: Path, server: Server, settings: tuple[str, ...] = ()) -> Program:
-    """The server with its data under `directory`, created if there is none yet."""
+def program(
+    directory: Path, log: Path, server: Server, settings: tuple[str, ...] = (), lasting: bool = True
+) -> Program:
+    """The server with its data under `directory`, created if there is none yet (and flushed to disk if `lasting`)."""
     data = _data(directory)
     if not (data / "PG_VERSION").exists():
-        _initialise(data, server.password)
+        _initialise(data, server.password, lasting)
     lines = (*_SETTINGS, f"listen_addresses={HOST}", f"port={server.port}", *settings)
     return Program(
         name="postgres",
@@ -152,13 +154,14 @@ def _give(path: Path) -> None:
         shutil.chown(path, owner, as_user(owner)["group"])
 
 
-def _initialise(data: Path, password: str | None) -> None:
+def _initialise(data: Path, password: str | None, lasting: bool) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="attune-", suffix=".tmp") as secret:
         secret.write(password or "")
         secret.flush()
         _give(Path(secret.name))
         trust = ("--auth=trust",) if password is None else ("--auth=scram-sha-256", f"--pwfile={secret.name}")
-        command = (programs() / "initdb", "-D", data, "-U", ADMINISTRATOR, *_INITIAL, *trust)
+        flushed = () if lasting else ("--no-sync",)
+        command = (programs() / "initdb", "-D", data, "-U", ADMINISTRATOR, *_INITIAL, *trust, *flushed)
         done = subprocess.run(
             [os.fspath(part) for part in command],
             stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """A real SMTP server that delivers nowhere: each accepted mail becomes one line of JSON in a file.
 
-Run as `python -m attune.stack.smtp_sink PORT FILE BANNER`; the banner tells ours from a stranger's on the same port."""
+Run as `python -m attune.stack.smtp_sink PORT FILE BANNER [ADDRESS]`; the banner tells ours from a stranger's on the same port."""
 
 import asyncio
 import datetime
@@ -41,7 +41,7 @@ class Sink:
         return "250 Message accepted"
 
 
-async def serve(port: int, path: Path, banner: str) -> None:
+async def serve(port: int, path: Path, banner: str, host: str = HOST) -> None:
     """Accept mail until SIGTERM."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -49,7 +49,7 @@ async def serve(port: int, path: Path, banner: str) -> None:
     sink = Sink(path)
     server = await loop.create_server(
         lambda: SMTP(sink, hostname=HOST, ident=banner, data_size_limit=_LARGEST_MAIL_BYTES, enable_SMTPUTF8=True),
-        HOST,
+        host,
         port,
     )
     async with server:
@@ -57,4 +57,4 @@ async def serve(port: int, path: Path, banner: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5]))

@@ -166,11 +166,13 @@ def release(root: Path = ROOT) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m attune_contracts.compatibility [--release]`: 0 if everything released survives, else 1."""
+    """`python -m attune_contracts.compatibility [--release]`: 0 if all that was released survives, else 1."""
     parser = argparse.ArgumentParser(prog="attune_contracts.compatibility", description=__doc__)
     parser.add_argument("--release", action="store_true", help="freeze the events of now as released")
     parser.add_argument("--root", type=Path, default=ROOT, help="directory that holds released/")
     chosen = parser.parse_args(arguments)
+    if not (chosen.root / "released").is_dir() and not chosen.release:
+        parser.error(f"nothing is released in {chosen.root}")
     problems = check_tree(chosen.root)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")

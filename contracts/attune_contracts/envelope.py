@@ -118,7 +118,8 @@ def to_kafka(envelope: Envelope, data: bytes) -> tuple[bytes, bytes, list[tuple[
         _CONTENT_TYPE,
     ]
     if traceparent is not None:
-        headers.append(("traceparent", traceparent.encode("ascii")))
+        # a trace that came from outside must never be what keeps an event from being published
+        headers.append(("traceparent", traceparent.encode("ascii", "replace")))
     return key, data, headers
 
 

@@ -143,6 +143,7 @@ async def test_a_remembered_token_is_forgotten_when_it_expires(issuer: Issuer, t
 
 
 async def test_memory_is_bounded(access: Access, issuer: Issuer) -> None:
+    await access.caller(f"Bearer {issuer.token('operator')}".encode())
     access._known = dict.fromkeys((str(n).encode() for n in range(REMEMBERED_TOKENS)), None)  # type: ignore[assignment]
     await access.caller(f"Bearer {issuer.token()}".encode())
     assert len(access._known) == REMEMBERED_TOKENS
@@ -198,7 +199,7 @@ class Served:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 outer.asked += 1
                 time.sleep(outer.delay_s)
                 self.send_response(200 if outer.content else 503)

@@ -101,6 +101,13 @@ def test_the_record_is_the_one_the_design_names() -> None:
     }
 
 
+def test_a_trace_from_outside_never_keeps_an_event_from_being_published() -> None:
+    event = sample(ScreeningCompleted)
+    one, time = event.subject, datetime(2026, 3, 2, tzinfo=UTC)
+    envelope = Envelope.of(event, id=one, time=time, correlationid=one, causationid=one, sequence=1, traceparent="\xfc")
+    assert read(*to_kafka(envelope, encode(event))).envelope == envelope._replace(traceparent=None)
+
+
 def test_a_time_without_zone_is_not_written() -> None:
     event = sample(ScreeningCompleted)
     naive = datetime(2026, 3, 2)  # noqa: DTZ001

@@ -91,16 +91,19 @@ class Referral(RuleBasedStateMachine):
         self.check_points(self.ledger.handle(decide, data, input_id, by=by))
 
     def any_case(self, number: int) -> Consultation | None:
+        """Mostly one that somebody has: most of what can go wrong begins there."""
         cases = list(self.ledger.cases.values())
+        if number % 4:
+            cases = [c for c in cases if c.assigned_to and c.status == "accepted"] or cases
         return cases[number % len(cases)] if cases else None
 
     # What may come in.
 
-    @initialize(capacity=points)
-    def one_certified_specialist(self, capacity: int) -> None:
-        ann = sorted(STAFF)[0]
-        self.registered(ann, capacity, "en")
-        self.awarded(ann, 40)
+    @initialize(capacities=st.lists(points, max_size=len(STAFF)))
+    def some_certified_specialists(self, capacities: list[int]) -> None:
+        for who, capacity in zip(sorted(STAFF), capacities, strict=False):
+            self.registered(who, capacity, "en")
+            self.awarded(who, 40)
 
     @rule(team=teams, family=families, urgent=st.booleans(), language=languages)
     def screened(self, team: UUID, family: UUID, urgent: bool, language: str) -> None:
@@ -229,6 +232,11 @@ class Referral(RuleBasedStateMachine):
     def time_passes(self, lasts: int) -> None:
         self.ledger.pass_time(timedelta(days=lasts))
 
+    @rule()
+    def clock_goes(self) -> None:
+        for team in self.ledger.due():
+            self.swept(team)
+
     @rule(team=teams)
     def swept(self, team: UUID) -> None:
         """Due or not: late, early and double sweeps do no harm."""
@@ -254,7 +262,7 @@ class Referral(RuleBasedStateMachine):
                 )
                 for m in pool.members
             }
-            in_line = sorted((c for c in self.in_line(pool.team_id)), key=lambda c: c.rank)
+            in_line = sorted(self.in_line(pool.team_id), key=lambda c: c.rank)
             able = [c for c in in_line if seats.could_ever_take(c.points, c.not_to)]
             assert not able or seats.choose(able[0].points, able[0].language, None, able[0].not_to) is None
 
@@ -329,8 +337,8 @@ class Referral(RuleBasedStateMachine):
 
 TestReferral = Referral.TestCase
 TestReferral.settings = settings(
-    max_examples=60,
-    stateful_step_count=60,
+    max_examples=100,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

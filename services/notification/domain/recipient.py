@@ -17,6 +17,7 @@ class AtDuty:
 
 
 def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) -> Decision:
+    """Channels, address, language and contact policy of a person, replaced as a whole."""
     if known is not None and known.erased_at is not None:
         raise RecipientErased
     recipient = Recipient(
@@ -34,6 +35,7 @@ def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) 
 
 
 def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause: Cause) -> Decision:
+    """Stops every message to a person at once, also those already claimed, or allows them again."""
     if known is None:
         raise UnknownRecipient
     if known.erased_at is not None:
@@ -43,6 +45,7 @@ def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause:
 
 
 def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> Decision:
+    """Forgets the address and stops every message for good."""
     if known is None:
         raise UnknownRecipient
     if known.erased_at is not None:
@@ -62,6 +65,7 @@ def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> De
 
 
 def set_duty(at: AtDuty, command: SetDuty, cause: Cause) -> Decision:
+    """Who is told for a team, or for every team without an own entry."""
     if at.recipient is None:
         raise UnknownRecipient
     if at.recipient.erased_at is not None:

@@ -18,6 +18,7 @@ from services.notification.domain.refusals import (
 
 
 def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> Decision:
+    """A failed or suppressed message is due again; the policy is asked again before it leaves."""
     if message is None:
         raise UnknownMessage
     if message.status in OPEN:
@@ -30,6 +31,7 @@ def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> De
 
 
 def settle_doubt(message: Message | None, command: SettleDoubt, cause: Cause) -> Decision:
+    """A person found out whether a doubtful message arrived; if not, it is due again."""
     if message is None:
         raise UnknownMessage
     if message.status != "doubtful":

@@ -20,6 +20,7 @@ JUMPS_THE_QUEUE = timedelta(hours=1)
 
 
 def case_assigned(told: Told, event: CaseAssigned, cause: Cause) -> Decision:
+    """The practitioner and whoever asked are told; one message where they are the same person."""
     to_practitioner = _letter("case_assigned_to_you", event.practitioner_id, event, cause)
     if event.requested_by == event.practitioner_id:
         return _tell(told, to_practitioner)
@@ -27,10 +28,12 @@ def case_assigned(told: Told, event: CaseAssigned, cause: Cause) -> Decision:
 
 
 def case_waits(told: Told, event: WaitingListJoined, cause: Cause) -> Decision:
+    """Whoever asked is told that the case waits."""
     return _tell(told, _letter("case_waiting", event.requested_by, event, cause))
 
 
 def case_handed_over(told: Told, event: CaseHandedOver, cause: Cause) -> Decision:
+    """The new practitioner, if there is one, and whoever asked are told."""
     to_requester = _letter("case_handed_over", event.requested_by, event, cause)
     if event.to_practitioner_id is None:
         return _tell(told, to_requester)

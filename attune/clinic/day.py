@@ -1,0 +1,103 @@
+"""Runs a sample day against a running system, step after step, and reckons it up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from attune.addresses import Addresses
+from attune.asking import Asking
+from attune.clinic.sample import Closure, Consultation, Leaving, Sample, Screenings, Step
+from attune.clinic.story import Story
+from attune.clinic.world import World
+from attune.facts import Facts, Gatherer
+from attune.reconcile import Reckoning, reckon
+
+SETTLES_WITHIN_SECONDS = 45.0
+"""Longest wait until everything that follows from a step has happened."""
+LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a day came to."""
+
+    reckoning: Reckoning
+    facts: Facts
+    prepared_seconds: float
+    day_seconds: float
+    check_seconds: float
+
+
+async def live(addresses: Addresses, sample: Sample, console: Console) -> Outcome:
+    """One day from the first appointment to the last message. Raises Refusal or NotReachable.
+
+    A step that does not settle in time is no error here: the reckoning says what is missing.
+    """
+    async with Asking(addresses) as asking, Gatherer(addresses) as gatherer:
+        world = World(sample, asking)
+        async with Story(addresses, console, world.name) as story:
+            day = _Day(world, gatherer, story, console)
+            began = time.monotonic()
+            await day.prepare()
+            prepared = time.monotonic()
+            for step in sample.day.steps:
+                await day.step(step)
+            ended = time.monotonic()
+        with console.status("comparing databases, topics and mails"):
+            facts = await gatherer.facts()
+        reckoning = reckon(facts, world.answered)
+    return Outcome(reckoning, facts, prepared - began, ended - prepared, time.monotonic() - ended)
+
+
+class _Day:
+    def __init__(self, world: World, gatherer: Gatherer, story: Story, console: Console) -> None:
+        self._world, self._gatherer, self._story, self._console = world, gatherer, story, console
+
+    async def prepare(self) -> None:
+        """Everybody and everything that is there before the day begins."""
+        with self._console.status("staff, certificates, addresses, families and births"):
+            await self._world.prepare()
+            await self._settled()
+        n = self._story.heard
+        self._console.print(
+            f"[bold]Before the day[/]  {n['PractitionerRegistered']} practitioners, {n['CompetenceAwarded']} certificates "
+            f"({n['CompetenceExpired']} ran out), {n['PregnancyRegistered']} expected children, {n['BirthRecorded']} births: "
+            f"{n.total()} events"
+        )
+
+    async def step(self, step: Step) -> None:
+        """One step, until nothing more follows from it."""
+        self._console.print(f"\n[bold]{step.title}[/]{_counted(step)}")
+        self._story.telling = True
+        await self._done(step)
+        await self._settled()
+        self._story.telling = False
+
+    def _done(self, step: Step) -> Awaitable[None]:
+        if isinstance(step, Screenings):
+            return self._world.screen(step.screenings)
+        if isinstance(step, Consultation):
+            return self._world.request(step)
+        if isinstance(step, Leaving):
+            return self._world.leave(step)
+        assert isinstance(step, Closure)  # noqa: S101 - there is no other
+        return self._world.close(step)
+
+    async def _settled(self) -> None:
+        """Until every event was handled, every case has its place and every message has left; then the story hears it all."""
+        deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
+        while True:
+            facts = await self._gatherer.facts(with_topics=False)
+            if not reckon(facts, self._world.answered).faults or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        await self._story.caught_up(len(facts.journal))
+
+
+def _counted(step: Step) -> str:
+    return f"  [dim]{len(step.screenings)} screenings[/]" if isinstance(step, Screenings) else ""

@@ -1,0 +1,172 @@
+"""Brings the people and families of a sample into a running system, and sends what happens there: by HTTP, as anybody would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from uuid_utils.compat import uuid7
+
+from attune.asking import Asking
+from attune.clinic.sample import Child, Closure, Consultation, Family, Leaving, Person, Sample, Screening, definitions
+
+AT_ONCE = 12
+"""Requests under way at the same time."""
+LONDON = ZoneInfo("Europe/London")
+_KINDS = {"safeguarding_lead": "safeguarding_lead", "team_lead": "team_lead"}
+
+T = TypeVar("T")
+
+
+class World:
+    """The sample's people and children under their ids in one system. Its clinic was held yesterday."""
+
+    def __init__(self, sample: Sample, asking: Asking) -> None:
+        self.sample, self.asking = sample, asking
+        self.team_id = uuid7()
+        self.people = {p.key: self._person_id(p) for p in sample.people.people}
+        self.children = {c.key: uuid7() for f in sample.families for c in f.children}
+        self.answered: dict[UUID, str | None] = {}
+        """What every screening sent must have come to, by its id."""
+        self._today = datetime.now(LONDON).date()
+        self._day = self._today - timedelta(days=1)
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._named = {id_: p.name for p in sample.people.people for id_ in (self.people[p.key],)}
+
+    def name(self, id_: UUID | None) -> str:
+        """A person of the sample by name, anybody else by the end of the id."""
+        return self._named.get(id_) or (id_.hex[-8:] if id_ is not None else "nobody")  # type: ignore[arg-type]
+
+    # --- before the day -----------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Definitions, staff, their certificates and addresses, families and births; all that can goes side by side."""
+        sample = self.sample
+        await self._all(
+            [
+                *(self._define("instruments", "instrument", *d) for d in definitions("instruments")),
+                *(self._employ(p) for p in sample.people.people),
+                *(self._family(f) for f in sample.families),
+            ]
+        )
+        await self._all(
+            [
+                *(self._define("pathways", "pathway", *d) for d in definitions("pathways")),
+                *(self._duty(duty, holder) for duty, holder in sample.people.duties.items()),
+            ]
+        )
+
+    async def _define(self, kind: str, _: str, name: str, version: int, text: str) -> None:
+        await self._send(f"PUT /{kind}/{name}/{version}", "screening", json.loads(text), "operator")
+
+    async def _employ(self, p: Person) -> None:
+        id_ = str(self.people[p.key])
+        if p.role not in _KINDS or p.role == "team_lead":
+            body = {"practitioner_id": id_, "team_id": str(self.team_id), "role": p.role, "languages": p.languages}
+            await self._send(
+                "POST /practitioners", "workforce", body | {"capacity_points": p.capacity_points}, "workforce_admin"
+            )
+        for c in p.certificates:
+            valid = {"valid_from": self._instant(c.from_days), "valid_until": self._instant(c.until_days)}
+            path = f"POST /practitioners/{id_}/competences"
+            await self._send(path, "workforce", {"competence": c.competence} | valid, "workforce_admin")
+        policy = {"kind": _KINDS.get(p.role, "practitioner"), "channels": ["email"], "address": p.mail}
+        await self._send(f"PUT /recipients/{id_}", "notification", policy | {"language": "en"}, "workforce_admin")
+
+    async def _duty(self, duty: str, holder: str) -> None:
+        body = {"recipient_id": str(self.people[holder]), "team_id": str(self.team_id)}
+        await self._send(f"PUT /duties/{duty}", "notification", body, "workforce_admin")
+
+    async def _family(self, f: Family) -> None:
+        pregnancy = str(uuid7())
+        common = {"pregnancy_id": pregnancy, "mother_nhs_number": f.mother_nhs_number, "team_id": str(self.team_id)}
+        if f.expected_in_days is not None:
+            expected = {"expected_on": str(self._today + timedelta(days=f.expected_in_days))}
+            ids = {"child_ids": [str(self.children[c.key]) for c in f.children], "expected_children": len(f.children)}
+            await self._send("POST /pregnancies", "screening", common | expected | ids, "records")
+        for c in f.children:
+            if c.age_days is not None:
+                await self._send("POST /births", "screening", common | self._birth(f, c, c.age_days), "records")
+
+    def _birth(self, f: Family, c: Child, age_days: int) -> dict[str, Any]:
+        return {
+            "child_id": str(self.children[c.key]),
+            "born_on": str(self._day - timedelta(days=age_days)),
+            "children_born": len(f.children),
+            "nhs_number": c.nhs_number,
+        }
+
+    # --- the day ------------------------------------------------------------------------------------------------------
+
+    async def screen(self, screenings: Iterable[Screening]) -> None:
+        """Sends results, several at a time."""
+        await self._all([self._screen(s) for s in screenings])
+
+    async def _screen(self, s: Screening) -> None:
+        id_ = uuid7()
+        body: dict[str, Any] = {
+            "screening_id": str(id_),
+            "child_id": str(self.children[s.child]),
+            "instrument": self.sample.day.instrument,
+            "instrument_version": self.sample.day.instrument_version,
+            "administered_by": str(self.people[s.by]),
+        }
+        at = datetime.combine(self._day, datetime.strptime(s.at, "%H:%M").time(), LONDON).isoformat()  # noqa: DTZ007
+        if s.not_completed is not None:
+            more = {"reason": s.not_completed, "attempted_at": at}
+            await self._send("POST /screenings/not-completed", "screening", body | more, "health_visitor")
+        else:
+            names = ("setting", "language", "interpreter", "seconds_observed", "observed")
+            more = {name: getattr(s, name) for name in names}
+            more |= {"answers": s.answers or {}, "role": "health_visitor", "screened_at": at}
+            await self._send("POST /screenings", "screening", body | more, "health_visitor")
+        self.answered[id_] = s.outcome
+
+    async def request(self, c: Consultation) -> None:
+        """A professional asks the specialists directly."""
+        body = {"team_id": str(self.team_id), "kind": c.kind, "question": c.question}
+        if c.child is not None:
+            body |= {"child_id": str(self.children[c.child]), "consent": c.consent or "agreed"}
+        await self._send("POST /consultations", "referral", body, self._role(c.by))
+
+    async def leave(self, step: Leaving) -> None:
+        path = f"POST /practitioners/{self.people[step.practitioner]}/leaving"
+        await self._send(path, "workforce", {"reason": step.reason}, "workforce_admin")
+
+    async def close(self, step: Closure) -> None:
+        """The open case about the child ends."""
+        role = self._role(step.by)
+        cases = await self.asking.get("referral", f"/children/{self.children[step.child]}/consultations", role=role)
+        case = next(c for c in cases if c["status"] == "accepted")
+        path = f"POST /cases/{case['consultation_id']}/closure"
+        await self._send(path, "referral", {"reason": step.reason}, role)
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    async def _send(self, route: str, service: str, body: dict[str, Any], role: str) -> Any:
+        async with self._turn:
+            return await self.asking.send(route, service, body, role=role, headers={"idempotency-key": str(uuid7())})
+
+    async def _all(self, work: list[Awaitable[T]]) -> list[T]:
+        """Side by side; the first refusal is raised when all have ended."""
+        results = await asyncio.gather(*work, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if not isinstance(result, BaseException)]
+
+    def _person_id(self, p: Person) -> UUID:
+        return self.asking.addresses.subject(p.token) if p.token is not None else uuid7()
+
+    def _role(self, key: str) -> str:
+        person = next(p for p in self.sample.people.people if p.key == key)
+        return person.token or person.role
+
+    def _instant(self, days: int) -> str:
+        at = datetime.combine(self._today + timedelta(days=days), datetime.min.time(), UTC)
+        return at.isoformat()

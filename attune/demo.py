@@ -1,0 +1,166 @@
+"""`attune demo`: a day of a clinic on a real stack of its own, from the screening to the mail that left, and a check of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from attune.addresses import Addresses, readable_errors
+from attune.stack.layout import ROOT
+
+if TYPE_CHECKING:
+    from attune.clinic.day import Outcome
+    from attune.stack.stack import Stack
+    from rich.console import Console, RenderableType
+
+REPORT = ROOT / "reports" / "demo.json"
+
+
+def demo(
+    report: Annotated[Path, typer.Option("--report", help="Where the figures go, as JSON.")] = REPORT,
+    samples: Annotated[Path | None, typer.Option("--samples", help="Another directory with the three files.")] = None,
+) -> None:
+    """Live through a day of a clinic on real Kafka and PostgreSQL, with mail that really leaves; then check that it adds up.
+
+    Fresh data in a stack of its own, which ends with the command. Exit status 1 if anything was lost, told twice or contradicts.
+    """
+    from rich.console import Console
+
+    from attune.clinic.sample import SAMPLES, SampleBroken, load
+    from attune.stack.stack import StackFailed
+
+    console = Console(highlight=False)
+    began = time.monotonic()
+    with readable_errors(*_expected(), SampleBroken, StackFailed):
+        sample = load(samples or SAMPLES)
+        stack = _started(console)
+        try:
+            from attune.clinic.day import live
+
+            outcome = asyncio.run(live(Addresses.of(stack.summary), sample, console))
+            passed = not outcome.reckoning.faults
+            if not passed:
+                _keep_logs(stack, report.parent)
+        except Exception:
+            _keep_logs(stack, report.parent)
+            raise
+        finally:
+            with console.status("stopping"):
+                stack.stop()
+    seconds = time.monotonic() - began
+    _write(report, outcome, seconds)
+    console.print(table(outcome))
+    _close(console, outcome, report, seconds)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    from attune.asking import Refusal
+
+    return (Refusal,)
+
+
+def _started(console: Console) -> Stack:
+    """A new stack with everything ready; says which part is, since the first time takes a while."""
+    from attune.stack.stack import Stack
+
+    ready: list[str] = []
+    with console.status("starting Kafka, PostgreSQL, a mail sink and four services") as status:
+
+        def told(part: str, seconds: float) -> None:
+            ready.append(f"{part} {seconds:.1f} s")
+            status.update("ready: " + ", ".join(ready))
+
+        stack = Stack.temporary(told)
+    console.print(f"[bold]Ready[/]  {', '.join(ready)}")
+    return stack
+
+
+def table(outcome: Outcome) -> RenderableType:
+    """The day in figures, each beside what it was compared with."""
+    from rich.table import Table
+
+    r, facts = outcome.reckoning, outcome.facts
+    by = r.by_outcome
+    shown = Table(
+        title="\nThe day, checked against databases, topics and mails", title_justify="left", title_style="bold"
+    )
+    shown.add_column("what")
+    shown.add_column("", justify="right", style="bold")
+    shown.add_column("checked against", style="dim")
+    concerning = sum(c.screening_id is not None for c in facts.cases)
+    left = len(set(facts.mails or ()))
+    required = "the rule who must be told, and the mail sink"
+    in_topics = sum(len(set(ids)) for ids in (facts.topics or {}).values())
+    rows: list[tuple[str, Any, str]] = [
+        ("screenings", sum(by.values()), ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in by.items())),
+        ("concerns in", r.concerns, f"{by.get('urgent_concern', 0)} of them urgent; each has one consultation"),
+        (
+            "consultations",
+            r.consultations,
+            f"{concerning} after a concern, {r.consultations - concerning} asked directly",
+        ),
+        ("  assigned", r.assigned, "case rows, points of the pool, and the events replayed"),
+        ("  waiting", r.waiting, "nobody with a free place; each has exactly one place on the list"),
+        ("  closed", r.ended, "points given back"),
+        ("handed over", r.handed_over, "nobody who left has a case"),
+        ("messages", r.messages, f"{required}: {left} mails, each once"),
+        ("events", r.events, f"journals; {in_topics} in Kafka, in order for each child; all handled by all readers"),
+        ("parked", r.parked, "inputs that could not be handled"),
+        ("lost", _verdict(r.lost), "must be 0"),
+        ("twice", _verdict(r.twice), "must be 0"),
+    ]
+    for what, figure, against in rows:
+        shown.add_row(what, figure if isinstance(figure, str) else f"{figure:,}", against)
+    return shown
+
+
+def _verdict(count: int) -> str:
+    return f"[{'green' if count == 0 else 'bold red'}]{count}[/]"
+
+
+def _close(console: Console, outcome: Outcome, report: Path, seconds: float) -> None:
+    faults = outcome.reckoning.faults
+    for fault in faults[:20]:
+        console.print(f"[bold red]{fault.kind}[/] {fault.what}")
+    if len(faults) > 20:
+        console.print(f"... and {len(faults) - 20} more in {_near(report)}")
+    verdict = "[bold red]It does not add up.[/]" if faults else "[bold green]Everything adds up.[/]"
+    console.print(f"{verdict} {seconds:.1f} s in all; the figures are in {_near(report)}, nothing is left running.")
+    if not faults:
+        console.print("[dim]To look around yourself: make up, then attune watch, attune case ID, attune describe.[/]")
+    else:
+        console.print(f"[dim]The logs of the services are in {_near(report.parent / 'demo-logs')}.[/]")
+
+
+def _write(report: Path, outcome: Outcome, seconds: float) -> None:
+    parts = {
+        "prepared_seconds": round(outcome.prepared_seconds, 2),
+        "day_seconds": round(outcome.day_seconds, 2),
+        "check_seconds": round(outcome.check_seconds, 2),
+        "seconds": round(seconds, 2),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(outcome.reckoning.as_dict() | parts, indent=2) + "\n", "utf-8")
+
+
+def _keep_logs(stack: Stack, directory: Path) -> None:
+    kept = directory / "demo-logs"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(stack.layout.logs, kept, dirs_exist_ok=True)
+
+
+def _near(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
