@@ -16,9 +16,10 @@ from attune.addresses import Addresses, readable_errors
 from attune.stack.layout import ROOT
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from attune.clinic.day import Outcome
     from attune.stack.stack import Stack
-    from rich.console import Console, RenderableType
 
 REPORT = ROOT / "reports" / "demo.json"
 

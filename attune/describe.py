@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from attune.addresses import SERVICES, complain
 from attune_contracts.generate import BEGIN, END
 
-from attune.addresses import SERVICES, complain
-
 if TYPE_CHECKING:
-    from chassis.service import Service
     from rich.console import RenderableType
+
+    from chassis.service import Service
 
 ROOT = Path(__file__).parents[1]
 

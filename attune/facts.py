@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from attune.addresses import Addresses, NotReachable
 from attune_contracts.catalogue import SERVICES, topic
 from attune_contracts.envelope import Unreadable, parse, read_envelope
 from attune_contracts.event import Event
-
-from attune.addresses import Addresses, NotReachable
 
 if TYPE_CHECKING:
     from types import TracebackType

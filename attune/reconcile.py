@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, Literal
 from uuid import UUID
 
+from attune.facts import Case, Facts
 from attune_contracts.event import Event
 from attune_contracts.notification import MessageKind
 from attune_contracts.referral import (
@@ -21,8 +22,6 @@ from attune_contracts.referral import (
 )
 from attune_contracts.screening import ScreeningCompleted, ScreeningNotCompleted
 from attune_contracts.workforce import PractitionerLeft
-
-from attune.facts import Case, Facts
 
 Kind = Literal["lost", "twice", "wrong"]
 """Something that must be there and is not; something that is there more than once; anything else that contradicts."""

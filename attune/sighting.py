@@ -10,13 +10,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
+from rich.text import Text
+
+from attune.wording import SERVICE_STYLES, Names, kind_of, lasting, said, short, style_of
 from attune_contracts.attributes import Unreadable
 from attune_contracts.envelope import Envelope, read, to_kafka_structured
 from attune_contracts.event import Event
 from chassis.parked import Record
-from rich.text import Text
-
-from attune.wording import SERVICE_STYLES, Names, kind_of, lasting, said, short, style_of
 
 SERVICE_WIDTH, KIND_WIDTH = 12, 25
 WIDE = 120

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
+
+from attune.wording import Names, kind_of, lasting, said, short, words
 from attune_contracts import notification, referral, screening
 from attune_contracts.attributes import Unreadable
 from attune_contracts.envelope import parse
 from attune_contracts.event import Event
-from pydantic_core import to_json
-
-from attune.wording import Names, kind_of, lasting, said, short, words
 
 
 @dataclass(frozen=True, slots=True)

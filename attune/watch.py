@@ -14,10 +14,9 @@ import typer
 from attune.addresses import Addresses, NotReachable, StackOption, plain_output, readable_errors
 
 if TYPE_CHECKING:
+    from attune.sighting import Sighting
     from chassis.parked import Record
     from chassis.stream import Broker
-
-    from attune.sighting import Sighting
 
 TOGETHER_SECONDS = 0.04
 """Records of different topics that arrive within this time are put in order before they are shown."""
@@ -103,9 +102,8 @@ async def sightings(
     broker: Broker, *, since_start: bool, backlog_seconds: float = BACKLOG_SECONDS
 ) -> AsyncIterator[list[Sighting]]:
     """Records of all topics as they come, those that came together in order. Raises NotReachable."""
-    from attune_contracts.catalogue import SERVICES, topic
-
     from attune.sighting import Chain, seen
+    from attune_contracts.catalogue import SERVICES, topic
 
     records: asyncio.Queue[Record | Exception] = asyncio.Queue()
     tail = asyncio.create_task(_tail(broker, [topic(s) for s in SERVICES], records, since_start=since_start))

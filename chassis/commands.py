@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from json.decoder import JSONDecoder
 from typing import Annotated, Any, TypeVar
 
-from attune_contracts.event import Code, Instant, Language
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
+from attune_contracts.event import Code, Instant, Language
 from chassis.problem import BodyTooLarge, FieldError, Invalid, Malformed, field_of, safe_name
 
 __all__ = [

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from attune_contracts.catalogue import CATALOGUE, meaning, topic
-
 from chassis.inputs import CommandIntake, DueIntake, EventIntake, Intake
 
 if TYPE_CHECKING:

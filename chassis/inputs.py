@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from attune_contracts.event import Event
-
 from chassis.commands import Command
 from chassis.decision import Cause, Decision
 from chassis.tables import Given, Table

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from attune_contracts.event import Code
 from fastapi import APIRouter, Depends, Header, Query, Request
 
+from attune_contracts.event import Code
 from chassis.access import Caller
 from chassis.database import ACQUIRE_SECONDS
 from chassis.describe import describe

@@ -17,10 +17,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from attune_contracts.event import encode
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from attune_contracts.event import encode
 from chassis import failpoints, telemetry
 from chassis.database import Connection, Pool, is_away, is_impossible, is_lost_race
 from chassis.decision import Cause, Decision, Refused, derived_id

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from attune_contracts.envelope import Unreadable, read
-
 from chassis.inputs import EventIntake
 from chassis.parked import Record
 from chassis.processor import Input

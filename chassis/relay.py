@@ -17,9 +17,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
-from attune_contracts.catalogue import CATALOGUE, dataschema, source
-from attune_contracts.envelope import Envelope, to_kafka
 
+from attune_contracts.catalogue import dataschema, source
+from attune_contracts.envelope import Envelope, to_kafka
 from chassis import database, failpoints, telemetry
 from chassis.stream import Broker
 
@@ -129,11 +129,10 @@ class Relay:
 
 def _envelope(row: Any) -> Envelope:
     kind = row["type"]
-    event = CATALOGUE[kind]
     return Envelope(
         row["event_id"],
         kind,
-        source(event.service),
+        source(kind.split(".")[1]),
         row["key"],
         row["recorded_at"],
         dataschema(kind),

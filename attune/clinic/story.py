@@ -8,7 +8,6 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-from attune_contracts.notification import MessageSent
 from rich.console import Console
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from attune.addresses import Addresses
 from attune.sighting import Sighting, fact
 from attune.watch import sightings
 from attune.wording import SERVICE_STYLES, Names, lasting, short, style_of
+from attune_contracts.notification import MessageSent
 
 COMES_WITHIN_SECONDS = 5.0
 _MARKS = {"screening": "screening", "referral": "  referral", "notification": "    mail", "workforce": "workforce"}

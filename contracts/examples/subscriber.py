@@ -2,9 +2,10 @@
 
 import sys
 
+from confluent_kafka import Consumer
+
 from attune_contracts.referral import CaseAssigned
 from attune_contracts.subscriber import receive
-from confluent_kafka import Consumer
 
 consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "example", "auto.offset.reset": "earliest"})
 consumer.subscribe(["attune.referral"])

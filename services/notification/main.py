@@ -8,7 +8,6 @@ from pathlib import Path
 
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
-
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.notification import api, store

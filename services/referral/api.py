@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from chassis.http import Reads
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
+from chassis.http import Reads
 from services.referral import store
 
 

@@ -17,7 +17,6 @@ from attune_contracts.workforce import (
     PractitionerLeft,
     PractitionerRegistered,
 )
-
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.referral import api, store

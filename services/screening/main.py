@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
-
 from chassis.inputs import command, on
 from chassis.service import Service
 from services.screening import api, store

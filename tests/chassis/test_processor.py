@@ -15,8 +15,8 @@ from uuid_utils.compat import uuid7
 from chassis import database
 from chassis.admission import Admission, command_id
 from chassis.clock import Clock
-from chassis.processor import AlreadyExists, Answer, Contradiction, Done, Input, KeyReused, Processor
 from chassis.problem import Unavailable
+from chassis.processor import AlreadyExists, Answer, Contradiction, Done, Input, KeyReused, Processor
 from tests.chassis import toy
 from tests.chassis.toy import adding, heard, record
 
@@ -39,6 +39,13 @@ async def total(pool: database.Pool, counter_id: UUID) -> int | None:
 
 async def count(pool: database.Pool, table: str, where: str = "true") -> int:
     return await pool.fetchval(f"SELECT count(*) FROM {table} WHERE {where}")  # type: ignore[no-any-return]  # noqa: S608
+
+
+async def until(pool: database.Pool, condition: str) -> None:
+    """Waits until a query says true; ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not await pool.fetchval(condition):  # noqa: ASYNC110 - the database has no event for it
+            await asyncio.sleep(0.02)
 
 
 # --- P1: an event is recorded if and only if its change is ------------------------------------------------------------
@@ -64,7 +71,9 @@ async def test_p1_a_refused_or_failing_command_changes_nothing(processor: Proces
     assert [await count(pool, t) for t in ("inbox", "journal", "outbox", "parked", "streams")] == [0] * 5
 
 
-async def test_p1_an_impossible_input_does_not_take_its_batch_with_it(processor: Processor, pool: database.Pool) -> None:
+async def test_p1_an_impossible_input_does_not_take_its_batch_with_it(
+    processor: Processor, pool: database.Pool
+) -> None:
     good = [uuid7() for _ in range(9)]
     batch = [adding(g, 1) for g in good]
     batch.insert(4, adding(uuid7(), 666))
@@ -121,7 +130,7 @@ async def test_p2_two_processors_with_the_same_inputs(processor: Processor, pool
 
 
 async def test_p2_a_commit_whose_answer_was_lost_is_not_repeated(toy_database: str, pool: database.Pool) -> None:
-    """The connection is cut right after the server has committed: the processor cannot know, and must not do it again."""
+    """The connection is cut after the server has committed: the processor cannot know, and must not do it again."""
     real, a = Processor(pool, now=lambda: datetime.now(UTC), service="toy"), uuid7()
     cut = _CutAfterCommit(pool)
     real.pool = cut  # type: ignore[assignment]
@@ -182,7 +191,9 @@ async def test_p3_events_of_a_key_are_numbered_without_a_gap_whoever_writes(
     assert await total(pool, a) == 40
 
 
-async def test_p3_later_inputs_see_what_earlier_ones_of_the_batch_did(processor: Processor, pool: database.Pool) -> None:
+async def test_p3_later_inputs_see_what_earlier_ones_of_the_batch_did(
+    processor: Processor, pool: database.Pool
+) -> None:
     a = uuid7()
     outcomes = await processor.process([adding(a, n) for n in (1, 2, 3)])
     assert outcomes == [Answer(200, b'{"total":%d}' % n) for n in (1, 3, 6)]
@@ -205,7 +216,9 @@ async def test_p4_a_bug_parks_its_event_and_closes_its_key_only(processor: Proce
     assert [(r["state"], r["reason"]) for r in rows] == [("failed", "rule_raised")] + [("queued", "behind_parked")] * 2
 
 
-async def test_p4_garbage_is_parked_once_however_often_it_is_delivered(processor: Processor, pool: database.Pool) -> None:
+async def test_p4_garbage_is_parked_once_however_often_it_is_delivered(
+    processor: Processor, pool: database.Pool
+) -> None:
     r = record(uuid7(), 1)
     garbage = type(r)(r.topic, r.partition, 7, b"no uuid", b"\xff\x00", (("ce_id", b"\xff"),), 5)
     for _ in range(3):
@@ -242,8 +255,7 @@ async def test_p4_retry_takes_the_key_up_in_order(processor: Processor, pool: da
         async with pool.acquire() as connection:
             head = await connection.fetchval("SELECT id FROM parked ORDER BY ordinal LIMIT 1")
             await processor.parking.resolve(connection, head, discard=False, by="tester")
-        while await count(pool, "parked", "state <> 'done'"):
-            await asyncio.sleep(0.02)
+        await until(pool, "SELECT count(*) = 0 FROM parked WHERE state <> 'done'")
         run.cancel()
     history = await pool.fetchval("SELECT history FROM counters WHERE counter_id = $1", a)
     assert history.replace(" ", "") == "[1,2,3]"
@@ -251,7 +263,9 @@ async def test_p4_retry_takes_the_key_up_in_order(processor: Processor, pool: da
     assert await count(pool, "parked", "resolved_by = 'tester'") == 1
 
 
-async def test_p4_a_discarded_input_stays_discarded_when_it_comes_again(processor: Processor, pool: database.Pool) -> None:
+async def test_p4_a_discarded_input_stays_discarded_when_it_comes_again(
+    processor: Processor, pool: database.Pool
+) -> None:
     a = uuid7()
     bad = record(a, 1, reason="inpatient", offset=1)
     await processor.process([heard(bad)])
@@ -315,15 +329,15 @@ async def test_a_due_row_rings_once_with_two_sweeps_at_once(processor: Processor
     a = uuid7()
     past = datetime.now(UTC) - timedelta(minutes=5)
     await pool.execute(
-        "INSERT INTO counters (counter_id, version, total, history, rings_at, rung) VALUES ($1, 1, 0, '[]', $2, 0)", a, past
+        "INSERT INTO counters (counter_id, version, total, history, rings_at, rung) VALUES ($1, 1, 0, '[]', $2, 0)",
+        a,
+        past,
     )
     clocks = [Clock(toy.RING, processor, pool) for _ in range(2)]
     tasks = [asyncio.create_task(c.run()) for c in clocks]
     for clock in clocks:
         clock.hint([a])
-    async with asyncio.timeout(10):
-        while await pool.fetchval("SELECT rung FROM counters") == 0:
-            await asyncio.sleep(0.02)
+    await until(pool, "SELECT rung = 1 FROM counters")
     await asyncio.sleep(0.2)
     for task in tasks:
         task.cancel()
@@ -331,11 +345,14 @@ async def test_a_due_row_rings_once_with_two_sweeps_at_once(processor: Processor
     assert await count(pool, "journal") == 1
 
 
-async def test_p4_a_clock_whose_rule_fails_is_parked_and_burns_no_time(processor: Processor, pool: database.Pool) -> None:
+async def test_p4_a_clock_whose_rule_fails_is_parked_and_burns_no_time(
+    processor: Processor, pool: database.Pool
+) -> None:
     past = datetime.now(UTC) - timedelta(minutes=5)
     for counter_total in (13, 1):
         await pool.execute(
-            "INSERT INTO counters (counter_id, version, total, history, rings_at, rung) VALUES ($1, 1, $3, '[]', $2, 0)",
+            "INSERT INTO counters (counter_id, version, total, history, rings_at, rung) "
+            "VALUES ($1, 1, $3, '[]', $2, 0)",
             uuid7(),
             past,
             counter_total,
@@ -355,7 +372,10 @@ async def test_commands_that_wait_are_committed_together(processor: Processor, p
     writer = asyncio.create_task(admission.run())
     a = uuid7()
     answers = await asyncio.gather(
-        *(admission.submit(toy.ADD, toy.Add(counter_id=a, number=1), caller="x", idempotency_key=str(n)) for n in range(100))
+        *(
+            admission.submit(toy.ADD, toy.Add(counter_id=a, number=1), caller="x", idempotency_key=str(n))
+            for n in range(100)
+        )
     )
     again = await admission.submit(toy.ADD, toy.Add(counter_id=a, number=1), caller="x", idempotency_key="5")
     with pytest.raises(toy.TooMuch):

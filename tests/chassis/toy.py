@@ -1,4 +1,4 @@
-"""The smallest service there can be: counters. What the processor promises is shown on it, without any rule of the field."""
+"""The smallest service there can be: counters. The processor keeps its promises on it, without a rule of the field."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from attune_contracts.event import encode
-from attune_contracts.screening import ScreeningNotCompleted
 from uuid_utils.compat import uuid7
 
+from attune_contracts.event import encode
+from attune_contracts.screening import ScreeningNotCompleted
 from chassis.commands import Command
 from chassis.decision import NOTHING, Cause, Decision, Due, Refused
 from chassis.inputs import command, due, on
@@ -125,7 +125,9 @@ def adding(counter_id: UUID, number: int, *, id_: UUID | None = None, fingerprin
     return Input(ADD, i, Add(counter_id=counter_id, number=number), i, by="tester", fingerprint=fingerprint)
 
 
-def record(about: UUID, age_days: int, *, offset: int = 0, event_id: UUID | None = None, reason: str = "other") -> Record:
+def record(
+    about: UUID, age_days: int, *, offset: int = 0, event_id: UUID | None = None, reason: str = "other"
+) -> Record:
     """An event as it comes from Kafka."""
     cause = Cause(event_id or uuid7(), datetime.now(UTC))
     event = told(about, cause, reason=reason, age_days=age_days)

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
 from attune_contracts import generate
 from attune_contracts.catalogue import CATALOGUE, PARTITIONS, SERVICES, meaning, topic
 from attune_contracts.envelope import parse, read
 from attune_contracts.event import Event
 from attune_contracts.samples import sample
 from attune_contracts.schema import schema
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-
 from tests.support.any_event import data_of
 
 CONTRACTS = Path(generate.__file__).parents[1]

@@ -12,15 +12,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from pydantic import Field, create_model
+
 from attune_contracts import compatibility
 from attune_contracts.catalogue import CATALOGUE
 from attune_contracts.compatibility import breaks, check, check_tree, main, release
 from attune_contracts.event import Code, Event, Instant, Language, Part
 from attune_contracts.schema import schema
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-from pydantic import Field, create_model
-
 from tests.support.any_event import data_of
 
 COMPLETED = "attune.screening.screening-completed.v1"

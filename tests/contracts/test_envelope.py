@@ -10,6 +10,9 @@ from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from attune_contracts.catalogue import CATALOGUE
 from attune_contracts.envelope import (
     Envelope,
@@ -24,9 +27,6 @@ from attune_contracts.envelope import (
 from attune_contracts.event import MAX_BYTES, Event, encode
 from attune_contracts.samples import record, sample
 from attune_contracts.screening import ScreeningCompleted
-from hypothesis import example, given
-from hypothesis import strategies as st
-
 from tests.support.any_event import EVENTS, envelopes_for
 
 SECRET = "Ayesha-Example-9434765919"  # a name and a number, which no answer may repeat

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import Field, ValidationError
+
 from attune_contracts.catalogue import CATALOGUE
 from attune_contracts.envelope import Unreadable, parse
 from attune_contracts.event import MAX_BYTES, Code, Event, EventTooLarge, Part, encode
 from attune_contracts.samples import sample
 from attune_contracts.schema import schema
 from attune_contracts.screening import ScreeningCompleted
-from pydantic import Field, ValidationError
 
 EVENTS = pytest.mark.parametrize("event", CATALOGUE.values(), ids=list(CATALOGUE))
 

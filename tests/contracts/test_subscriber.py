@@ -11,20 +11,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import attune_contracts
 import pytest
-from attune_contracts.catalogue import CATALOGUE
-from attune_contracts.envelope import Envelope, Reason, Unreadable, read, to_kafka, to_kafka_structured
-from attune_contracts.event import Event, encode
-from attune_contracts.referral import CaseAssigned, WaitingListJoined
-from attune_contracts.samples import record, sample
-from attune_contracts.subscriber import open_message, receive
 from cloudevents.core.bindings.kafka import (
     KafkaMessage,
     from_kafka_event,
     to_binary_event,
     to_structured_event,
 )
+
+import attune_contracts
+from attune_contracts.catalogue import CATALOGUE
+from attune_contracts.envelope import Envelope, Reason, Unreadable, read, to_kafka, to_kafka_structured
+from attune_contracts.event import Event, encode
+from attune_contracts.referral import CaseAssigned, WaitingListJoined
+from attune_contracts.samples import record, sample
+from attune_contracts.subscriber import open_message, receive
 
 CONTRACTS = Path(attune_contracts.__file__).parents[1]
 EVENTS = pytest.mark.parametrize("event", CATALOGUE.values(), ids=list(CATALOGUE))

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
-
 from services.notification.channels.channel import Letter
 from services.notification.domain.commands import RecordDelivery
 from services.notification.domain.message import GIVE_UP_AFTER, Message

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from attune_contracts.event import Event
 from uuid_utils.compat import uuid7
 
+from attune_contracts.event import Event
 from chassis.admission import Admission
 from chassis.clock import Clock
 from chassis.commands import Command

@@ -221,7 +221,7 @@ async def test_whatever_happens_before_the_text_the_letter_did_not_leave(
     mail: MailBench, step: str, fault: str, reason: str
 ) -> None:
     mail.server.answers[step] = fault
-    assert await send(mail.channel(0.5 if fault == "hang" else 15)) == Result("try_later", reason, channel_fault=True)
+    assert await send(mail.channel(1.5 if fault == "hang" else 15)) == Result("try_later", reason, channel_fault=True)
 
 
 @pytest.mark.parametrize("keeps", [True, False])
@@ -231,7 +231,7 @@ async def test_without_an_answer_to_the_text_nobody_can_tell(
 ) -> None:
     mail.server.answers["DATA"] = fault
     mail.server.keeps = keeps
-    assert await send(mail.channel(0.5 if fault == "hang" else 15)) == Result("unknown", reason)
+    assert await send(mail.channel(1.5 if fault == "hang" else 15)) == Result("unknown", reason)
     assert len(mail.server.mails) == keeps
 
 
@@ -243,7 +243,7 @@ async def test_a_server_that_does_not_greet_is_not_the_letters_fault(
     mail: MailBench, greeting: str, reason: str
 ) -> None:
     mail.server.greeting = greeting
-    assert await send(mail.channel(15 if greeting else 0.5)) == Result("try_later", reason, channel_fault=True)
+    assert await send(mail.channel(15 if greeting else 1.5)) == Result("try_later", reason, channel_fault=True)
 
 
 async def test_one_bad_letter_does_not_hold_the_others(mail: MailBench) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from attune_contracts.notification import MessageDoubtful, MessageFailed, MessageSent, MessageSuppressed
 
+from attune_contracts.notification import MessageDoubtful, MessageFailed, MessageSent, MessageSuppressed
 from chassis.decision import Due
 from services.notification.domain import delivery
 from services.notification.domain.delivery import AtSending

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from attune_contracts.notification import MessageKind
 
+from attune_contracts.notification import MessageKind
 from services.notification.letters import Letters, UnreadableTemplate, reference
 from tests.notification.examples import CASE, CHILD, SCREENING, SPECIALIST, a_message
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attune_contracts.event import Event
 
+from attune_contracts.event import Event
 from chassis.decision import Decision
 from services.notification.domain import telling
 from services.notification.domain.message import Message

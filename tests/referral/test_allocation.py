@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from chassis.decision import Due
 from services.referral.domain import allocation

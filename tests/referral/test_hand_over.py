@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from attune_contracts.referral import CaseHandedOver
 from chassis.decision import Due
 from services.referral.domain.allocation import allocate

@@ -14,6 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.workforce import (
     AbsenceEnded,
@@ -25,9 +29,6 @@ from attune_contracts.workforce import (
     PractitionerRegistered,
 )
 from chassis.decision import Decision
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from services.referral.domain import allocation, consultation, hand_over, membership
 from services.referral.domain.assignment import Seats
 from services.referral.domain.commands import (

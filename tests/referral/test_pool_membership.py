@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from attune_contracts.workforce import (
     AbsenceEnded,
     AbsenceStarted,

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from attune_contracts.screening import ScreeningNotCompleted
-
 from chassis.commands import parse
 from services.screening.domain import attempt, eligibility
 from services.screening.domain.attempt import AtAttempt

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
 
+from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
 from services.screening.domain import certificate
 from services.screening.domain.certificate import standing
 from tests.screening.examples import HEALTH_VISITOR, TEAM

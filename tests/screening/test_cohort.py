@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from attune_contracts.screening import BirthRecorded, PregnancyRegistered
 
+from attune_contracts.screening import BirthRecorded, PregnancyRegistered
 from chassis.commands import parse
 from chassis.decision import Refused
 from services.screening.domain import birth, pregnancy

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from attune_contracts.screening import ScreeningCompleted
 from pydantic import TypeAdapter
 
+from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import Refused
 from services.screening.domain import eligibility, outcome, screening
 from services.screening.domain.decision_record import DecisionRecord, recompute

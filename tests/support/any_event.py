@@ -6,11 +6,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from hypothesis import strategies as st
+
 from attune_contracts.catalogue import CATALOGUE
 from attune_contracts.envelope import Envelope
 from attune_contracts.event import Event
 from attune_contracts.schema import schema
-from hypothesis import strategies as st
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 TRACES = st.from_regex(r"\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")

@@ -9,7 +9,6 @@ from typing import Any, Self
 from uuid import UUID
 
 from attune_contracts.event import Event
-
 from chassis.decision import Cause, Decision, Refused, derived_id
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

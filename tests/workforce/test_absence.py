@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from attune_contracts.workforce import AbsenceEnded, AbsenceStarted
-
 from chassis.decision import Due
 from services.workforce.domain import absence
 from services.workforce.domain.commands import EndAbsence

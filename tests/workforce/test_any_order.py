@@ -6,6 +6,10 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from attune_contracts.event import Event
 from attune_contracts.workforce import (
     AbsenceEnded,
@@ -14,10 +18,6 @@ from attune_contracts.workforce import (
     CompetenceExpired,
     CompetenceSuspended,
 )
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from chassis.decision import Cause, Due, Refused
 from services.screening.domain import certificate
 from services.screening.domain.certificate import Certificates, standing

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
-
 from chassis.decision import Due
 from services.workforce.domain import absence, competence
 from tests.support.given import NOON, given

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from attune_contracts.workforce import CapacityChanged, PractitionerLeft, PractitionerRegistered
 
+from attune_contracts.workforce import CapacityChanged, PractitionerLeft, PractitionerRegistered
 from chassis.decision import Due
 from services.workforce.domain import absence, competence, practitioner
 from services.workforce.domain.commands import ChangeCapacity, EndAbsence, RecordLeaving

@@ -6,10 +6,10 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from attune_contracts.event import Code, Language
-from attune_contracts.notification import Channel, RecipientKind
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
+from attune_contracts.event import Code, Language
+from attune_contracts.notification import Channel, RecipientKind
 from chassis.commands import Command, breaks
 from services.notification.domain.message import Result
 

@@ -13,7 +13,6 @@ from attune_contracts.notification import (
     MessageSuppressed,
     SuppressedReason,
 )
-
 from chassis.decision import NOTHING, Cause, Decision, Due
 from services.notification.domain.commands import RecordDelivery
 from services.notification.domain.message import HONOURS_KEY, OPEN, Attempt, Message, Status

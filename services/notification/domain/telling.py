@@ -8,7 +8,6 @@ from uuid import UUID
 from attune_contracts.notification import MessageKind, RecipientKind
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
-
 from chassis.decision import NOTHING, Cause, Decision
 from services.notification.domain.message import GIVE_UP_AFTER, URGENT, Message
 

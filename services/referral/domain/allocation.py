@@ -9,7 +9,6 @@ from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.referral import HandOverReason
-
 from chassis.decision import NOTHING, Cause, Decision, Due
 from services.referral.domain.assignment import Choice, Seats
 from services.referral.domain.consultation import Consultation

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from attune_contracts.referral import Preference
-
 from services.referral.domain.pool import Member, Pool, available, seen
 
 RULE = "lightest-share"

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from attune_contracts.event import Language
 from attune_contracts.referral import Consent, ConsultationKind, EndReason, Priority
-
 from chassis.commands import Command, PersonalText
 
 

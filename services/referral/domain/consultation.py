@@ -19,7 +19,6 @@ from attune_contracts.referral import (
     Priority,
 )
 from attune_contracts.screening import ScreeningCompleted
-
 from chassis.decision import NOTHING, Cause, Decision, derived_id
 from services.referral.domain.commands import (
     AcknowledgeConsultation,

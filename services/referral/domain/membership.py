@@ -15,7 +15,6 @@ from attune_contracts.workforce import (
     PractitionerLeft,
     PractitionerRegistered,
 )
-
 from chassis.decision import NOTHING, Cause, Decision
 from services.referral.domain.pool import Absence, Competence, Member, Pool, seen
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from uuid import UUID
 
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, HandOverReason, WaitingListJoined
-
 from services.referral.domain.assignment import RULE, RULE_VERSION, Choice
 from services.referral.domain.consultation import Consultation
 

@@ -7,7 +7,6 @@ from datetime import UTC
 from typing import Any
 
 from attune_contracts.screening import ScreeningNotCompleted
-
 from chassis.decision import Cause, Decision
 from services.screening.domain.child import Child
 from services.screening.domain.commands import RecordNotCompleted

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from attune_contracts.screening import BirthRecorded
-
 from chassis.decision import Cause, Decision, Refused
 from services.screening.domain.calendar import age_days, local_date
 from services.screening.domain.child import Child

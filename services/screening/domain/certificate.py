@@ -12,7 +12,6 @@ from uuid import UUID
 
 from attune_contracts.screening import Certificate
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
-
 from chassis.decision import NOTHING, Cause, Decision
 
 

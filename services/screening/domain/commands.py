@@ -6,11 +6,11 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from attune_contracts.event import Code, Instant, Language, Version
-from attune_contracts.screening import Follows, NotCompletedReason, Outcome, Role, Setting
 from nhs_number.validate import is_valid
 from pydantic import AfterValidator, Field, StringConstraints
 
+from attune_contracts.event import Code, Instant, Language, Version
+from attune_contracts.screening import Follows, NotCompletedReason, Outcome, Role, Setting
 from chassis.commands import Command, PersonalText, ShortText, breaks
 
 Licence = Literal["public_domain", "open", "permission_required", "local"]

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from attune_contracts.screening import Certificate, Outcome, Role, Setting
-
 from services.screening.domain.calendar import local_date
 from services.screening.domain.commands import InstrumentDefinition, PathwayDefinition, RecordScreening
 from services.screening.domain.outcome import Conclusion, conclude

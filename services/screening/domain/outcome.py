@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from attune_contracts.screening import Follows, Outcome
-
 from chassis.decision import Refused
 from services.screening.domain.commands import (
     Choice,

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from attune_contracts.screening import PregnancyRegistered
-
 from chassis.decision import Cause, Decision, Refused
 from services.screening.domain.calendar import local_date
 from services.screening.domain.child import Child

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from attune_contracts.screening import NotCompletedReason, Outcome, ScreeningCompleted
-
 from chassis.decision import Cause, Decision, Refused
 from services.screening.domain.certificate import Certificates, standing
 from services.screening.domain.child import Child

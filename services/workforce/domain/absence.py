@@ -8,7 +8,6 @@ from typing import Any
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import AbsenceEnded, AbsenceStarted
-
 from chassis.decision import NOTHING, Cause, Decision, Due, Refused
 from services.workforce.domain.commands import EndAbsence, PlanAbsence
 from services.workforce.domain.competence import run_out

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from attune_contracts.event import Code, Instant, Language, Points
-from attune_contracts.workforce import AbsenceKind, LeavingReason, Role
 from pydantic import Field
 
+from attune_contracts.event import Code, Instant, Language, Points
+from attune_contracts.workforce import AbsenceKind, LeavingReason, Role
 from chassis.commands import Command
 
 

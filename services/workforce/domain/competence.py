@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
-
 from chassis.decision import Cause, Decision, Refused
 from services.workforce.domain.commands import AwardCompetence, SuspendCompetence
 from services.workforce.domain.practitioner import Award, Practitioner, decided, here

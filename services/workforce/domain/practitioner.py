@@ -16,7 +16,6 @@ from attune_contracts.workforce import (
     PractitionerRegistered,
     Role,
 )
-
 from chassis.decision import Cause, Decision, Refused
 from services.workforce.domain.commands import ChangeCapacity, RecordLeaving, RegisterPractitioner
 
