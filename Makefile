@@ -9,7 +9,7 @@ ARGS ?=
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo watch test check format bench compose-check compose-test lock clean
+.PHONY: help setup up down doctor demo watch test check format bench compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ test: $(READY) ## all tests, on real Kafka and PostgreSQL
 check: $(READY) ## format, lint, types, imports, contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy contracts/attune_contracts chassis services attune
+	$(BIN)/mypy contracts/attune_contracts chassis services attune deploy
 	$(BIN)/lint-imports
 	$(BIN)/python -m attune_contracts.generate --check
 	$(BIN)/python -m attune_contracts.compatibility
@@ -52,6 +52,12 @@ bench: $(READY) ## speed and memory, into reports/bench.json
 
 compose-check: $(READY) ## is docker-compose.yml valid? needs no engine
 	@$(BIN)/python -m deploy.compose check
+
+compose-up: $(READY) ## containers with development secrets; needs a Docker engine
+	@$(BIN)/python -m deploy.compose up
+
+compose-down: $(READY) ## stop the containers and remove their data
+	@$(BIN)/python -m deploy.compose down
 
 compose-test: $(READY) ## the demo's check against containers; needs a Docker engine
 	@$(BIN)/python -m deploy.compose test

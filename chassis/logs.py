@@ -74,6 +74,7 @@ def set_up(
         else [_for_people, structlog.dev.ConsoleRenderer(colors=colours)]
     )
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_ours_or_grave)
     handler.addFilter(Sparingly(_NOISY))
     handler.setFormatter(
         _Formatter(
@@ -88,7 +89,11 @@ def set_up(
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-        library.setLevel(max(logging.WARNING, root.level))
+
+
+def _ours_or_grave(record: logging.LogRecord) -> bool:
+    """Libraries are heard from a warning on: below it they tell of each request and connection."""
+    return isinstance(record.msg, dict) or record.levelno >= logging.WARNING
 
 
 def _named(service: str) -> Processor:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from chassis import failpoints
 from chassis.decision import Refused
 from chassis.problem import Unavailable
 from chassis.telemetry import DELIVERIES
@@ -156,7 +157,9 @@ class Courier:
         began = lane.clock()
         try:
             async with asyncio.timeout(lane.channel.longest_send_s + MARGIN_S / 2):
+                failpoints.reached("send.before")
                 results = await lane.channel.send(letters)
+                failpoints.reached("send.after")
         except Exception as error:
             log.exception("channel_raised", channel=lane.channel.name, error=type(error).__name__)
             results = [ChannelResult("unknown", "channel_raised", channel_fault=True)] * len(letters)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -12,6 +14,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import structlog
 from fastapi import APIRouter, Depends, HTTPException, Query
 
 from chassis import serving
@@ -20,6 +23,7 @@ from chassis.commands import MAX_BODY, Command, ShortText
 from chassis.decision import Refused
 from chassis.http import Answer, Reads, Server, Unavailable, build_app, serve
 from chassis.key_set import KeySet
+from chassis.logs import set_up
 from chassis.problem import NotFound
 from tests.chassis.issuer import AUDIENCE, ISSUER, Issuer, written
 
@@ -198,7 +202,17 @@ async def started(folder: Path) -> AsyncIterator[Edge]:
 
 
 @pytest.fixture(scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+def log() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, stream = (root.handlers[:], root.level), io.StringIO()
+    set_up("test", "json", stream=stream)
+    yield stream
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory, log: io.StringIO) -> AsyncIterator[Edge]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving, "REQUEST_SECONDS", 0.4)
         async with started(tmp_path_factory.mktemp("edge")) as edge:
@@ -358,7 +372,7 @@ async def test_refusals_and_failures_of_the_service(edge: Edge) -> None:
     assert "detail" not in found
 
 
-async def test_the_same_shape_comes_from_reads(edge: Edge) -> None:
+async def test_the_same_shape_comes_from_reads(edge: Edge, log: io.StringIO) -> None:
     token = edge.as_("health_visitor")
     get = edge.client.get
     answer = await get("/notes/Marigold?limit=Marigold", headers=token)
@@ -371,7 +385,10 @@ async def test_the_same_shape_comes_from_reads(edge: Edge) -> None:
     problem(await get("/gone", headers=token), 404)
     problem(await get("/refused", headers=token), 409)
     found = problem(await get("/broken", headers=token), 500)
-    assert found["instance"].startswith("urn:uuid:")
+    logged = json.loads(log.getvalue().splitlines()[-1])
+    assert (logged["event"], f"urn:uuid:{logged['error_id']}") == ("request_failed", found["instance"])
+    assert logged["exception"]["type"] == "builtins.ValueError"
+    assert SECRET not in log.getvalue()
 
 
 async def test_unknown_paths_and_methods(edge: Edge) -> None:

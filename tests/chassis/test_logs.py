@@ -108,7 +108,7 @@ def test_a_library_that_logs_wrongly_does_no_harm(log: io.StringIO, arguments: t
 
 def test_libraries_are_quiet_below_warning(log: io.StringIO) -> None:
     logging.getLogger("aiokafka.conn").info("connected")
-    logging.getLogger("uvicorn.error").info("Started")
+    logging.getLogger("httpx").info("GET /")
     assert lines(log) == []
 
 
