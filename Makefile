@@ -69,7 +69,8 @@ lock: $(READY) ## pin everything anew from requirements/*.in and the versions of
 	done
 	$(BIN)/python -m attune.stack.jars lock
 
-clean: down ## remove the environment, what was fetched and all stacks with their data
+clean: ## remove the environment, what was fetched and all stacks with their data
+	@if [ -x $(BIN)/attune ]; then $(BIN)/attune down --all --forget; fi
 	rm -rf $(VENV) .attune
 
 # Two files stand for the whole environment: the stamp below is written last, so an interrupted setup is done again.

@@ -110,9 +110,10 @@ class Addresses:
 @contextmanager
 def readable_errors(*expected: type[Exception]) -> Iterator[None]:
     """Ends the command with one sentence, not with a traceback, for what is expected to go wrong."""
+    understood: tuple[type[Exception], ...] = (NotReachable, *expected)
     try:
         yield
-    except (NotReachable, *expected) as error:
+    except understood as error:
         complain(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

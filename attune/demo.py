@@ -1,4 +1,4 @@
-"""`attune demo`: a day of a clinic on a real stack of its own, from the screening to the mail that left, and a check of it all."""
+"""`attune demo`: a day of a clinic on a real stack of its own, from screening to mail, and a check of it all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,9 +28,9 @@ def demo(
     report: Annotated[Path, typer.Option("--report", help="Where the figures go, as JSON.")] = REPORT,
     samples: Annotated[Path | None, typer.Option("--samples", help="Another directory with the three files.")] = None,
 ) -> None:
-    """Live through a day of a clinic on real Kafka and PostgreSQL, with mail that really leaves; then check that it adds up.
+    """Live through a day of a clinic on real Kafka and PostgreSQL, with real mail; then check that it adds up.
 
-    Fresh data in a stack of its own, which ends with the command. Exit status 1 if anything was lost, told twice or contradicts.
+    Fresh data in a stack of its own, which ends with the command. Exit status 1 if anything was lost or told twice.
     """
     from rich.console import Console
 
@@ -77,11 +77,14 @@ def _started(console: Console) -> Stack:
     with console.status("starting Kafka, PostgreSQL, a mail sink and four services") as status:
 
         def told(part: str, seconds: float) -> None:
-            ready.append(f"{part} {seconds:.1f} s")
-            status.update("ready: " + ", ".join(ready))
+            ready.append(f"{part} {seconds:.1f}")
+            status.update(f"starting; ready after seconds: {', '.join(ready)}")
+            if not console.is_terminal:
+                console.print(f"  {part:<22} ready after {seconds:5.1f} s")
 
         stack = Stack.temporary(told)
-    console.print(f"[bold]Ready[/]  {', '.join(ready)}")
+    if console.is_terminal:
+        console.print(f"[bold]Ready after seconds[/]  {', '.join(ready)}")
     return stack
 
 
@@ -90,42 +93,38 @@ def table(outcome: Outcome) -> RenderableType:
     from rich.table import Table
 
     r, facts = outcome.reckoning, outcome.facts
-    by = r.by_outcome
     shown = Table(
         title="\nThe day, checked against databases, topics and mails", title_justify="left", title_style="bold"
     )
     shown.add_column("what")
     shown.add_column("", justify="right", style="bold")
     shown.add_column("checked against", style="dim")
-    concerning = sum(c.screening_id is not None for c in facts.cases)
-    left = len(set(facts.mails or ()))
-    required = "the rule who must be told, and the mail sink"
+    outcomes = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in r.by_outcome.items())
+    by_screening = sum(c.screening_id is not None for c in facts.cases)
+    asked = f"{by_screening} after a concern, {r.consultations - by_screening} asked directly"
     in_topics = sum(len(set(ids)) for ids in (facts.topics or {}).values())
-    rows: list[tuple[str, Any, str]] = [
-        ("screenings", sum(by.values()), ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in by.items())),
-        ("concerns in", r.concerns, f"{by.get('urgent_concern', 0)} of them urgent; each has one consultation"),
+    mails = f"{r.required} required by the events; {len(facts.mails or ())} mails in the sink, each once"
+    rows: list[tuple[str, int, str]] = [
+        ("screenings", sum(r.by_outcome.values()), outcomes),
         (
-            "consultations",
-            r.consultations,
-            f"{concerning} after a concern, {r.consultations - concerning} asked directly",
+            "concerns in",
+            r.concerns,
+            f"{r.by_outcome.get('urgent_concern', 0)} urgent; each has exactly one consultation",
         ),
-        ("  assigned", r.assigned, "case rows, points of the pool, and the events replayed"),
-        ("  waiting", r.waiting, "nobody with a free place; each has exactly one place on the list"),
+        ("consultations", r.consultations, asked),
+        ("  assigned", r.assigned, "rows of the cases, points in the pool, and the events replayed"),
+        ("  waiting", r.waiting, "more concerns than free places; each has one place on the list"),
         ("  closed", r.ended, "points given back"),
         ("handed over", r.handed_over, "nobody who left has a case"),
-        ("messages", r.messages, f"{required}: {left} mails, each once"),
-        ("events", r.events, f"journals; {in_topics} in Kafka, in order for each child; all handled by all readers"),
+        ("messages", r.messages, mails),
+        ("events", r.events, f"in the journals; {in_topics} in Kafka, in order; handled by every reader"),
         ("parked", r.parked, "inputs that could not be handled"),
-        ("lost", _verdict(r.lost), "must be 0"),
-        ("twice", _verdict(r.twice), "must be 0"),
     ]
     for what, figure, against in rows:
-        shown.add_row(what, figure if isinstance(figure, str) else f"{figure:,}", against)
+        shown.add_row(what, f"{figure:,}", against)
+    for what, figure in (("lost", r.lost), ("twice", r.twice)):
+        shown.add_row(what, f"[{'bold red' if figure else 'bold green'}]{figure}[/]", "must be 0")
     return shown
-
-
-def _verdict(count: int) -> str:
-    return f"[{'green' if count == 0 else 'bold red'}]{count}[/]"
 
 
 def _close(console: Console, outcome: Outcome, report: Path, seconds: float) -> None:

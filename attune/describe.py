@@ -1,4 +1,4 @@
-"""`attune describe`: what may come into each service, which rule decides it, what it may publish; and the same for READMEs."""
+"""`attune describe`: what may come into a service, which rule decides it, what it may publish; also for READMEs."""
 
 from __future__ import annotations
 

@@ -107,16 +107,15 @@ class Facts:
 _READS: Mapping[str, tuple[str, ...]] = {
     "screening": ("SELECT screening_id, outcome, record->'conclusion'->>'follows' AS follows, reason FROM screenings",),
     "referral": (
-        "SELECT consultation_id, screening_id, status, assigned_to, waiting_since IS NOT NULL AS waits, unsettled, points "
-        "FROM consultations",
-        "SELECT (m->>'practitioner_id')::uuid AS practitioner_id, (m->>'capacity_points')::bigint AS capacity, "
-        "(m->>'used_points')::bigint AS used, m->>'left_at' IS NOT NULL AS left "
-        "FROM pools, jsonb_array_elements(members) AS m",
+        """SELECT consultation_id, screening_id, status, assigned_to, waiting_since IS NOT NULL, unsettled, points
+        FROM consultations""",
+        """SELECT (m->>'practitioner_id')::uuid, (m->>'capacity_points')::bigint, (m->>'used_points')::bigint,
+        m->>'left_at' IS NOT NULL FROM pools, jsonb_array_elements(members) AS m""",
         "SELECT count(*) FROM pools WHERE next_due_at <= now()",
     ),
     "notification": (
-        "SELECT message_id, kind, about_id, CASE WHEN duty IS NULL THEN recipient_id END AS recipient_id, duty, status, "
-        "channel FROM messages",
+        """SELECT message_id, kind, about_id, CASE WHEN duty IS NULL THEN recipient_id END, duty, status, channel
+        FROM messages""",
     ),
     "workforce": (),
 }
@@ -195,7 +194,7 @@ class Gatherer:
 
 
 async def _topics(broker: Broker, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
-    """Event ids by service as a new subscriber finds them, until all that the journals know have come, or time is over."""
+    """Event ids by service as a new subscriber finds them: until all that the journals know have come, or too late."""
     found: dict[str, list[UUID]] = {s: [] for s in SERVICES}
     missing = {t.event_id for t in journal}
     clock = asyncio.get_running_loop().time
@@ -218,7 +217,7 @@ async def _topics(broker: Broker, journal: Sequence[Told]) -> tuple[dict[str, li
     try:
         deadline = clock() + TOPIC_SECONDS
         # What was told twice comes after what was told once: hence the wait when nothing is missing any more.
-        while clock() < deadline and not listening.done() and (missing or clock() < last + QUIET_SECONDS):
+        while clock() < deadline and not listening.done() and (missing or clock() < last + QUIET_SECONDS):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     finally:
         listening.cancel()

@@ -48,6 +48,8 @@ class Reckoning:
     waiting: int
     ended: int
     messages: int
+    required: int
+    """Messages that the events call for."""
     handed_over: int
     events: int
     repeated: int
@@ -67,19 +69,9 @@ class Reckoning:
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as they stand in a report."""
-        figures = (
-            "concerns",
-            "consultations",
-            "assigned",
-            "waiting",
-            "messages",
-            "lost",
-            "twice",
-            "ended",
-            "handed_over",
-        )
-        figures += ("events", "repeated", "parked")
-        counted = {name: getattr(self, name) for name in figures}
+        first = ("concerns", "consultations", "assigned", "waiting", "messages", "lost", "twice")
+        further = ("ended", "handed_over", "required", "events", "repeated", "parked")
+        counted = {name: getattr(self, name) for name in (*first, *further)}
         by = {"by_outcome": dict(self.by_outcome), "by_event": dict(self.by_event)}
         return counted | by | {"faults": [str(f) for f in self.faults]}
 
@@ -103,6 +95,7 @@ def reckon(facts: Facts, answered: Expected | None = None) -> Reckoning:
         waiting=sum(c.waits for c in open_cases),
         ended=len(facts.cases) - len(open_cases),
         messages=sum(letter.status == "sent" for letter in facts.letters),
+        required=sum(len(required(t.event)) for t in facts.journal),
         handed_over=told["CaseHandedOver"],
         events=len(facts.journal),
         repeated=sum(len(ids) - len(set(ids)) for ids in (facts.topics or {}).values()),
@@ -250,17 +243,11 @@ Due = tuple[MessageKind, UUID, UUID | str]
 
 
 def required(e: Event) -> list[Due]:
-    """Who must be told because of this event. Said once more here, so that the service's own rules are checked by others."""
+    """Who must be told because of this event: said once more, so that the service's own rules are checked by others."""
     if isinstance(e, CaseAssigned):
-        asker: list[Due] = [("case_assigned", e.consultation_id, e.requested_by)]
-        return [("case_assigned_to_you", e.consultation_id, e.practitioner_id)] + _unless(e.practitioner_id, asker)
+        return _owner_and_asker("case_assigned", e, e.practitioner_id)
     if isinstance(e, CaseHandedOver):
-        asker = [("case_handed_over", e.consultation_id, e.requested_by)]
-        if e.to_practitioner_id is None:
-            return asker
-        return [("case_assigned_to_you", e.consultation_id, e.to_practitioner_id)] + _unless(
-            e.to_practitioner_id, asker
-        )
+        return _owner_and_asker("case_handed_over", e, e.to_practitioner_id)
     if isinstance(e, WaitingListJoined):
         return [("case_waiting", e.consultation_id, e.requested_by)]
     due: list[Due] = []
@@ -272,20 +259,21 @@ def required(e: Event) -> list[Due]:
     return due
 
 
-def _unless(person: UUID, due: list[Due]) -> list[Due]:
-    return [d for d in due if d[2] != person]
+def _owner_and_asker(kind: MessageKind, e: CaseAssigned | CaseHandedOver, owner: UUID | None) -> list[Due]:
+    to_owner: list[Due] = [] if owner is None else [("case_assigned_to_you", e.consultation_id, owner)]
+    return to_owner if owner == e.requested_by else [*to_owner, (kind, e.consultation_id, e.requested_by)]
 
 
 def _everybody_is_told_once(facts: Facts) -> Iterator[Fault]:
-    due = Counter(d for t in facts.journal for d in required(t.event))
+    due: Counter[tuple[str, UUID, UUID | str | None]] = Counter(d for t in facts.journal for d in required(t.event))
     recorded = Counter((m.kind, m.about_id, m.duty or m.recipient_id) for m in facts.letters)
-    for (kind, about, whom), n in (due - recorded).items():  # type: ignore[operator]
+    for (kind, about, whom), n in (due - recorded).items():
         yield Fault("lost", f"{n} message {kind} about {about} to {whom}")
-    for (kind, about, whom), n in (recorded - due).items():  # type: ignore[operator]
+    for (kind, about, whom), n in (recorded - due).items():
         yield Fault("twice", f"{n} message {kind} about {about} to {whom} more than was due")
-    yield from (
-        Fault("lost", f"message {m.message_id} ({m.kind}) is {m.status}") for m in facts.letters if m.status != "sent"
-    )
+    for m in facts.letters:
+        if m.status != "sent":
+            yield Fault("lost", f"message {m.message_id} ({m.kind}) is {m.status}")
 
 
 def _every_message_left_once(facts: Facts) -> Iterator[Fault]:

@@ -110,7 +110,7 @@ class Wanted:
 
 
 def line(s: Sighting, names: Names = short, *, wide: bool = True) -> Text:
-    """One line: time, service and type, child, fact, waited. Not `wide`: only the colour of the type tells the service."""
+    """One line: time, service and type, child, fact, waited. Not `wide`: the colour of the type tells the service."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{s.at.astimezone():%H:%M:%S}.{s.at.microsecond // 1000:03d} ", "dim")
     kind = kind_of(s.envelope.type) if s.envelope is not None else "unreadable"

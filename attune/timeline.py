@@ -89,25 +89,30 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     """Causes before effects and each service's own order kept, whatever the clocks say; else by time."""
     known = {e.event_id: e for e in entries}
     after: dict[UUID, list[Entry]] = {}
-    waiting_for: dict[UUID, int] = {}
+    waits_for: dict[UUID, int] = {}
     previous: dict[str, UUID] = {}
     for e in sorted(known.values(), key=lambda e: (e.service, e.sequence)):
         before = {id_ for id_ in (e.causation_id, previous.get(e.service)) if id_ in known and id_ != e.event_id}
-        waiting_for[e.event_id] = len(before)
+        waits_for[e.event_id] = len(before)
         for id_ in before:
             after.setdefault(id_, []).append(e)
         previous[e.service] = e.event_id
-    ready = [(e.at, e.service, e.sequence, e.event_id) for e in known.values() if not waiting_for[e.event_id]]
+    ready = [_place(e) for e in known.values() if not waits_for[e.event_id]]
     heapq.heapify(ready)
-    ordered: list[Entry] = []
+    ordered: dict[UUID, Entry] = {}
     while ready:
         e = known[heapq.heappop(ready)[3]]
-        ordered.append(e)
+        ordered[e.event_id] = e
         for follower in after.get(e.event_id, ()):
-            waiting_for[follower.event_id] -= 1
-            if not waiting_for[follower.event_id]:
-                heapq.heappush(ready, (follower.at, follower.service, follower.sequence, follower.event_id))
-    return ordered
+            waits_for[follower.event_id] -= 1
+            if not waits_for[follower.event_id]:
+                heapq.heappush(ready, _place(follower))
+    # Left over is only what contradicts itself: shown nevertheless.
+    return [*ordered.values(), *sorted((e for id_, e in known.items() if id_ not in ordered), key=_place)]
+
+
+def _place(e: Entry) -> tuple[datetime, str, int, UUID]:
+    return e.at, e.service, e.sequence, e.event_id
 
 
 def left_open(entries: Sequence[Entry], now: datetime, names: Names = short) -> list[Open]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -45,14 +45,7 @@ def watch(
     with readable_errors():
         broker = Addresses.running(stack).broker()
         wanted = sighting.Wanted(type_, child)
-        if as_json:
-            out = plain_output()
-
-            def show(s: Sighting) -> None:
-                out(sighting.as_json(s))
-
-        else:
-            show = _terminal(stack)
+        show = _lines(sighting.as_json, plain_output()) if as_json else _terminal(stack)
         logging.getLogger("aiokafka").addHandler(_LostBroker())
         asyncio.run(_show(broker, wanted, show, since_start=since_start))
 
@@ -68,6 +61,10 @@ class _LostBroker(logging.Handler):
         if record.created - self._said >= LOST_BROKER_SECONDS:
             self._said = record.created
             sys.stderr.write("attune: Kafka does not answer; waiting for it\n")
+
+
+def _lines(of: Callable[[Sighting], str], out: Callable[[str], None]) -> Callable[[Sighting], None]:
+    return lambda s: out(of(s))
 
 
 def _terminal(stack: str) -> Callable[[Sighting], None]:
@@ -100,7 +97,7 @@ async def _show(
 
 async def sightings(
     broker: Broker, *, since_start: bool, backlog_seconds: float = BACKLOG_SECONDS
-) -> AsyncIterator[list[Sighting]]:
+) -> AsyncGenerator[list[Sighting], None]:
     """Records of all topics as they come, those that came together in order. Raises NotReachable."""
     from attune.sighting import Chain, seen
     from attune_contracts.catalogue import SERVICES, topic

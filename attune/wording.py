@@ -123,6 +123,11 @@ def _handed_over(e: referral.CaseHandedOver, names: Names) -> str:
     return f"handed over from {names(e.from_practitioner_id)} to {to}: {words(e.reason)}"
 
 
+def _closed(e: referral.CaseClosed, names: Names) -> str:
+    free = f"; a place is free with {names(e.practitioner_id)}" if e.practitioner_id is not None else ""
+    return f"closed, {words(e.reason)}{free}"
+
+
 _LETTERS = {
     "case_assigned_to_you": "a case is yours",
     "case_assigned": "the case is assigned",
@@ -138,6 +143,14 @@ def _letter(e: Any, names: Names) -> str:
     return f"{whom}: {_LETTERS.get(e.kind, words(e.kind))}"
 
 
+def _registered(e: workforce.PractitionerRegistered, names: Names) -> str:
+    return f"{names(e.practitioner_id)}, {words(e.role)}, {e.capacity_points} points"
+
+
+def _certificate(e: Any, names: Names, what: str) -> str:
+    return f"{names(e.practitioner_id)}: {words(e.competence)} {what}"
+
+
 _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
     screening.PregnancyRegistered.type: lambda e, _: _days(e.expected_in_days, "expected in", "was expected"),
     screening.BirthRecorded.type: _born,
@@ -148,18 +161,18 @@ _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
     referral.WaitingListJoined.type: _waits,
     referral.CaseAssigned.type: _assigned,
     referral.CaseHandedOver.type: _handed_over,
-    referral.CaseClosed.type: lambda e, names: f"closed, {words(e.reason)}; {names(e.practitioner_id)} has a place free",
+    referral.CaseClosed.type: _closed,
     referral.ConsultationWithdrawn.type: lambda e, names: f"taken back by {names(e.withdrawn_by)}",
     notification.MessageSent.type: lambda e, names: f"told {_letter(e, names)}",
     notification.MessageFailed.type: lambda e, names: f"NOT told {_letter(e, names)} ({words(e.reason)})",
     notification.MessageSuppressed.type: lambda e, names: f"not told {_letter(e, names)} ({words(e.reason)})",
     notification.MessageDoubtful.type: lambda e, names: f"perhaps told {_letter(e, names)} ({words(e.reason)})",
-    workforce.PractitionerRegistered.type: lambda e, names: f"{names(e.practitioner_id)}, {words(e.role)}, {e.capacity_points} points",
+    workforce.PractitionerRegistered.type: _registered,
     workforce.PractitionerLeft.type: lambda e, names: f"{names(e.practitioner_id)} leaves: {words(e.reason)}",
-    workforce.CompetenceAwarded.type: lambda e, names: f"{names(e.practitioner_id)}: {words(e.competence)} until {e.valid_until:%Y-%m-%d}",
-    workforce.CompetenceSuspended.type: lambda e, names: f"{names(e.practitioner_id)}: {words(e.competence)} suspended, {words(e.reason)}",
-    workforce.CompetenceExpired.type: lambda e, names: f"{names(e.practitioner_id)}: {words(e.competence)} ran out",
-    workforce.CapacityChanged.type: lambda e, names: f"{names(e.practitioner_id)}: {e.capacity_points} points from now on",
+    workforce.CompetenceAwarded.type: lambda e, names: _certificate(e, names, f"until {e.valid_until:%Y-%m-%d}"),
+    workforce.CompetenceSuspended.type: lambda e, names: _certificate(e, names, f"suspended, {words(e.reason)}"),
+    workforce.CompetenceExpired.type: lambda e, names: _certificate(e, names, "ran out"),
+    workforce.CapacityChanged.type: lambda e, names: f"{names(e.practitioner_id)}: {e.capacity_points} points now",
     workforce.AbsenceStarted.type: lambda e, names: f"{names(e.practitioner_id)} is away: {words(e.kind)}",
     workforce.AbsenceEnded.type: lambda e, names: f"{names(e.practitioner_id)} is back",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`python -m bench`: measures the real system beside the floor, writes reports/bench.json and says how the figures stand."""
+"""`python -m bench`: measures the real system beside the floor, and writes reports/bench.json."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of small loads: for development, proves nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of small loads: for development, proves nothing"
+    )
     parser.add_argument("--only", action="append", choices=PARTS, help="only this part; may be repeated")
     parser.add_argument("--profile", action="store_true", help="say where the services' CPU goes; figures do not count")
     parser.add_argument("--no-floor", action="store_true", help="the real system alone")

@@ -145,8 +145,10 @@ class Driver:
 
     def write_sent(self) -> None:
         with Path(self.plan.sent).open("wb") as opened:
-            for case, due, answered in zip(self.cases, self.due, self.answered, strict=True):
-                opened.write(_SENT.pack(case.screening_id.bytes, case.command_key.bytes, due, answered))
+            opened.writelines(
+                _SENT.pack(case.screening_id.bytes, case.command_key.bytes, due, answered)
+                for case, due, answered in zip(self.cases, self.due, self.answered, strict=True)
+            )
 
 
 def _length(head: bytes) -> int:

@@ -25,7 +25,7 @@ STAFF = 20
 
 
 class HandWritten(System):
-    """Three processes, three databases, one partition for each topic; children come into being with their first case."""
+    """Three processes, three databases, one partition a topic; children come into being with their first case."""
 
     name = "floor"
     databases = {step: f"floor_{step}" for step in STEPS}  # noqa: RUF012 - never changed

@@ -63,7 +63,8 @@ async def run(system: System, load: Load, seed: int) -> Figures:
     plan_path, sent_path = system.directory / "plan.json", system.directory / "sent.bin"
     Plan(
         port=system.port, seed=seed, children=str(system.children), first_child=system.take_children(load.count),
-        count=load.count, callers=str(system.callers), sent=str(sent_path), connections=load.connections, rate=load.rate,
+        count=load.count, callers=str(system.callers), sent=str(sent_path),
+        connections=load.connections, rate=load.rate,
     ).write(plan_path)  # fmt: skip
     driver = machine.start(
         [sys.executable, "-m", "bench.driver", str(plan_path)], _environment(), system.log("driver"),
@@ -90,14 +91,23 @@ async def run(system: System, load: Load, seed: int) -> Figures:
     sent = read_sent(sent_path)
     await system.wait_until_done(sent, seconds=LONGEST_SECONDS)
     quiet = asyncio.get_running_loop().time() - answered
-    after, box = system.cpu(), machine.box_cpu_seconds() - box
+    used = _Used(
+        cpu={name: seconds - before[name] for name, seconds in system.cpu().items()},
+        box=machine.box_cpu_seconds() - box,
+        quiet_after=quiet,
+    )
     await system.check(sent, whole_chain=load.whole_chain)
-    return await _figures(system, load, sent, result, {n: after[n] - before[n] for n in after}, box, quiet)
+    return await _figures(system, load, sent, result, used)
 
 
-async def _figures(
-    system: System, load: Load, sent: list[Sent], result: dict[str, Any], cpu: dict[str, float], box: float, quiet: float
-) -> Figures:
+@dataclass(frozen=True, slots=True)
+class _Used:
+    cpu: dict[str, float]
+    box: float
+    quiet_after: float
+
+
+async def _figures(system: System, load: Load, sent: list[Sent], result: dict[str, Any], used: _Used) -> Figures:
     begun = min(s.due for s in sent)
     http_rate = load.count / result["seconds"]
     rate, recorded = http_rate, (0.0, 0.0)
@@ -112,10 +122,10 @@ async def _figures(
         http_rate=http_rate,
         answered_ms=percentiles(s.answered - s.due for s in sent),
         recorded_ms=recorded,
-        cpu_ms={name: 1000 * seconds / load.count for name, seconds in cpu.items()},
+        cpu_ms={name: 1000 * seconds / load.count for name, seconds in used.cpu.items()},
         driver_cpu_ms=1000 * result["cpu_seconds"] / load.count,
-        box_cpu_ms=1000 * box / load.count,
-        quiet_after_s=quiet,
+        box_cpu_ms=1000 * used.box / load.count,
+        quiet_after_s=used.quiet_after,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the kernel knows about processes and this machine: CPU seconds, memory, the disk's time to make a write durable."""
+"""What the kernel knows of processes and of this machine: CPU seconds, memory, and how fast the disk is."""
 
 import ctypes
 import os
@@ -49,7 +49,9 @@ def cpu_seconds(pid: int, *, family: bool = False) -> float:
 
 def box_cpu_seconds() -> float:
     """Busy time of the whole machine, without idling and waiting for disks."""
-    user, nice, system, _idle, _wait, irq, soft, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    user, nice, system, _idle, _wait, irq, soft, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    )
     return (user + nice + system + irq + soft) / _TICKS
 
 
@@ -104,7 +106,11 @@ def fsync_us(directory: Path, seconds: float = 1.0) -> float:
 def description(directory: Path) -> dict[str, Any]:
     """The machine, in words for the report; no name of it."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     return {

@@ -1,4 +1,4 @@
-"""Everybody and everything that cases need, set up as an operator would, over HTTP: practitioners, recipients, definitions."""
+"""Whom and what the cases need, set up over HTTP: practitioners, recipients, definitions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEAMS, SPECIALISTS, SCREENERS = 20, 10, 20
 CAPACITY_POINTS = 1_000_000
 PATHWAY = "early-attachment-pathway"
 _DEFINITIONS = ROOT / "services" / "screening" / "definitions"
-_TOGETHER = 16
+_TOGETHER = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ class Real(System):
         for job in services.JOBS:
             await asyncio.gather(*(self._job(service, job) for service in services.SERVICES))
         await self.open()
+        for connection in self.connections.values():
+            # Months for the stored cases, as a system that has run for a year would have them.
+            await connection.execute("SELECT journal_partitions('2025-10-01', 16)")
         await self.start()
         urls = {service: f"http://127.0.0.1:{port}" for service, port in self.ports.items()}
         await introduce(self.people, urls, self.issuer)
@@ -68,7 +71,7 @@ class Real(System):
         """Until what workforce told has arrived where it is needed."""
         deadline = time.monotonic() + _READY_SECONDS
         certificates = "SELECT count(*) FROM certificates"
-        ready = "SELECT count(*) FROM pools, jsonb_array_elements(members) AS m WHERE jsonb_array_length(m->'competences') > 0"
+        ready = "SELECT count(*) FROM pools, jsonb_array_elements(members) AS m WHERE m->'competences' <> '[]'"
         specialists = sum(map(len, self.people.specialists))
         while (
             await self.connections["screening"].fetchval(certificates) < len(self.people.screeners)
@@ -95,7 +98,9 @@ class Real(System):
         argv = [sys.executable, "-m", f"services.{service}", job]
         process = machine.start(argv, self._environment(service), self.log(f"{service}-{job}"))
         if status := await asyncio.to_thread(process.wait):
-            raise RuntimeError(f"{service} {job} ended with {status}: {self.log(f'{service}-{job}').read_text()[-2000:]}")
+            raise RuntimeError(
+                f"{service} {job} ended with {status}: {self.log(f'{service}-{job}').read_text()[-2000:]}"
+            )
 
     async def start(self, *, only: tuple[str, ...] = ()) -> None:
         for service in only or services.SERVICES:
@@ -158,7 +163,8 @@ class Real(System):
     async def _check_cases(self, ids: list[UUID]) -> None:
         referral = self.connections["referral"]
         rows = await referral.fetch(
-            "SELECT screening_id, assigned_to FROM consultations WHERE screening_id = ANY($1) AND status = 'accepted'", ids
+            "SELECT screening_id, assigned_to FROM consultations WHERE screening_id = ANY($1) AND status = 'accepted'",
+            ids,
         )
         self._same("consultations", len(rows), len(ids))
         self._same("screenings with a consultation", len({row[0] for row in rows}), len(ids))
@@ -183,5 +189,3 @@ class Real(System):
 def consultation_of(screening_id: UUID) -> UUID:
     """The consultation that follows from a concern."""
     return derived_id(screening_id, "consultation")
-
-

@@ -15,7 +15,7 @@ from attune.stack.stack import Stack
 
 HEAP_MIB = 512
 POSTGRES_SETTINGS = ("track_commit_timestamp=on", "max_connections=120")
-"""Everything else is PostgreSQL's default, durability included. Commit times are how latencies are read from outside."""
+"""Everything else is PostgreSQL's default, durability included. Commit times show latencies from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Servers:
 
 @contextmanager
 def running() -> Iterator[Servers]:
-    """The servers, for as long as the block lasts. The broker has both of Java's compilers, unlike the development stack's."""
+    """The servers, for as long as the block lasts. Unlike a development stack's, the broker has all of Java's compilers."""
     with Stack.temporary(
         services=(), servers=("postgres", "kafka"), trusting=True, kafka_heap_mib=HEAP_MIB,
         quick_compiler_only=False, postgres_settings=POSTGRES_SETTINGS,

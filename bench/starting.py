@@ -34,7 +34,11 @@ def measure(rounds: int, told: Told) -> list[float]:
 
 def _attune(what: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "attune", what, "--name", NAME], capture_output=True, text=True, env=dict(os.environ), check=False
+        [sys.executable, "-m", "attune", what, "--name", NAME],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"attune {what} ended with {done.returncode}: {done.stdout}{done.stderr}")

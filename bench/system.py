@@ -118,7 +118,7 @@ class System(ABC):
         return used | {"kafka": machine.memory_mib(self.servers.pids["kafka"])}
 
     async def wait_until_done(self, sent: list[Sent], *, seconds: float) -> None:
-        """Until the latest cases are at their end and nothing is left to tell. Raises WrongResult when that takes too long."""
+        """Until the latest cases are at their end and nothing is left to tell. Raises WrongResult if it takes too long."""
         deadline = time.monotonic() + seconds
         last = sorted(sent, key=lambda s: s.answered)[-200:]
         while not await self.is_done(last):

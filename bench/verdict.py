@@ -20,7 +20,13 @@ class Goal:
 
     def verdict(self, figure: float) -> str:
         """`aim met`, `must met` or `missed`."""
-        return "aim met" if self._reaches(figure, self.aim) else "must met" if self._reaches(figure, self.must) else "missed"
+        return (
+            "aim met"
+            if self._reaches(figure, self.aim)
+            else "must met"
+            if self._reaches(figure, self.must)
+            else "missed"
+        )
 
     def _reaches(self, figure: float, wanted: float) -> bool:
         return figure >= wanted if self.more_is_better else figure <= wanted
@@ -54,7 +60,7 @@ def judged(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def summary(report: dict[str, Any]) -> str:
     """The report for people."""
-    lines = [_row(v["figure"], v["value"], v["must"], v["aim"], v["unit"], v["verdict"]) for v in report["verdicts"]]
+    lines = [_row(v) for v in report["verdicts"]]
     head = f"{'figure':<38}{'measured':>11}{'must':>8}{'aim':>8}  {'unit':<5}verdict"
     parts = [head, "-" * len(head), *lines]
     floor = report.get("floor", {})
@@ -65,9 +71,11 @@ def summary(report: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _row(title: str, value: float, must: float, aim: float, unit: str, verdict: str) -> str:
+def _row(entry: dict[str, Any]) -> str:
+    value = entry["value"]
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{title:<38}{value:>11,.{digits}f}{must:>8,g}{aim:>8,g}  {unit:<5}{verdict}"
+    figures = f"{value:>11,.{digits}f}{entry['must']:>8,g}{entry['aim']:>8,g}"
+    return f"{entry['figure']:<38}{figures}  {entry['unit']:<5}{entry['verdict']}"
 
 
 def _side(side: dict[str, Any], keys: tuple[str, ...], form: Callable[[Any], str]) -> str:

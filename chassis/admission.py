@@ -8,6 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from chassis import pace
 from chassis.commands import Command
 from chassis.decision import derived_id
 from chassis.inputs import CommandIntake
@@ -68,7 +69,9 @@ class Admission:
 
     async def run(self) -> None:
         """One writer, for as long as the service runs: whatever waits when it is free makes its next batch."""
+        waiting: list[tuple[Input, asyncio.Future[Outcome]]] = []
         while True:
+            await pace.gather_after(len(waiting))
             waiting = [await self._queue.get()]
             while len(waiting) < BATCH and not self._queue.empty():
                 waiting.append(self._queue.get_nowait())

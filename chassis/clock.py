@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
+from chassis import pace
 from chassis.database import Pool, is_away
 from chassis.decision import Due
 from chassis.inputs import DueIntake
@@ -37,8 +38,10 @@ class Clock:
     async def run(self) -> None:
         """For as long as the service runs."""
         poll_at = 0.0
+        keys: list[Any] = []
         loop = asyncio.get_running_loop()
         while True:
+            await pace.gather_after(len(keys))
             self._wake.clear()
             keys = self._take()
             try:
@@ -52,7 +55,7 @@ class Clock:
                     poll_at = 0.0
             except Exception as error:
                 if not is_away(error):
-                    log.exception("clock_failed", name=self.intake.name)
+                    log.exception("clock_failed", intake=self.intake.name)
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             if not keys and not self._hinted:

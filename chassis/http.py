@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request
@@ -32,7 +32,7 @@ from chassis.problem import (
 )
 from chassis.serving import Server, serve
 
-__all__ = ["Answer", "Health", "Reads", "Server", "Unavailable", "build_app", "serve"]
+__all__ = ["Health", "Reads", "Server", "Unavailable", "build_app", "serve"]
 
 _CALLER = "attune.caller"
 _AUDIT = "INSERT INTO audits (subject, action, about) VALUES ($1, $2, $3)"
@@ -41,13 +41,6 @@ READERS = 2
 """Reads at the same time: the connections of the pool are there for the processor first."""
 
 Allowed = Callable[[Request], Awaitable[Caller]]
-
-
-class Answer(NamedTuple):
-    """The answer to a command: status and JSON."""
-
-    status: int
-    body: bytes
 
 
 class Health(Protocol):

@@ -102,7 +102,7 @@ class KeySet:
             if not keys:
                 raise ValueError
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            log.warning("key_set_not_loaded", error=type(error).__name__, url=self._url is not None)
+            log.warning("key_set_not_loaded", error=type(error).__name__, kind="url" if self._url else "file")
             return
         self._loaded = self._clock()
         if content != self._content:

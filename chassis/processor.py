@@ -170,7 +170,7 @@ class Processor:
             return first + await self.process(batch[half:], give_up=give_up)
         one = batch[0]
         constraint = getattr(error, "constraint_name", None) or type(error).__name__
-        log.warning("constraint_said_no", service=self.service, name=_name(one), rule=constraint, input_id=one.id)
+        log.warning("constraint_said_no", service=self.service, intake=_name(one), rule=constraint, input_id=one.id)
         if isinstance(one.intake, CommandIntake):
             return [Contradiction(constraint)]
         one.unreadable = ("constraint", constraint)
@@ -323,7 +323,7 @@ class _Work:
             return
         except Exception as error:
             telemetry.DECIDE_ERRORS.labels(intake.name).inc()
-            log.exception("rule_raised", service=self.processor.service, name=intake.name, input_id=i.id)
+            log.exception("rule_raised", service=self.processor.service, intake=intake.name, input_id=i.id)
             if isinstance(intake, CommandIntake):
                 self.outcomes[n] = error
             else:
@@ -363,7 +363,7 @@ class _Work:
         self.outcomes[n] = Done.PARKED
         self.writing.parked.append(parked_row(i, state, reason, detail))
         log.error(
-            "input_parked", service=self.processor.service, name=_name(i), reason=reason, rule=detail, input_id=i.id
+            "input_parked", service=self.processor.service, intake=_name(i), reason=reason, rule=detail, input_id=i.id
         )
 
     async def refuse_existing(self, connection: Connection) -> None:

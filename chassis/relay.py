@@ -20,7 +20,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from attune_contracts.catalogue import dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
-from chassis import database, failpoints, telemetry
+from chassis import database, failpoints, pace, telemetry
 from chassis.stream import Broker
 
 log = structlog.get_logger(__name__)
@@ -76,7 +76,9 @@ class Relay:
             await asyncio.wait_for(producer.start(), SEND_SECONDS)
             partitions = sorted(await producer.partitions_for(self.topic))
             log.info("relay_started", service=self.service, topic=self.topic)
+            rows: Sequence[Any] = ()
             while True:
+                await pace.gather_after(len(rows))
                 self.work.clear()
                 rows = await connection.fetch(_NEXT, CHUNK)
                 self._answered()

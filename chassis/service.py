@@ -195,6 +195,8 @@ class Running:
         async def guarded() -> None:
             try:
                 await work
+                if self.health.stopping:
+                    return
                 log.error("part_ended", task=str(name))
             except asyncio.CancelledError:
                 return

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from asyncio import TimerHandle
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -83,7 +83,7 @@ class Protocol(HttpToolsProtocol):
         if self._in_head or self.cycle is None or self.cycle.response_complete:
             self.transport.close()
             return
-        self.scope[LATE] = True  # type: ignore[typeddict-unknown-key]
+        cast("dict[str, Any]", self.scope)[LATE] = True
         self.cycle.more_body = False
         self.cycle.message_event.set()
 

@@ -23,7 +23,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from chassis import failpoints, telemetry
+from chassis import failpoints, pace, telemetry
 from chassis.parked import Record
 
 log = structlog.get_logger(__name__)
@@ -233,8 +233,11 @@ class Subscription:
         """Lets each poll wait until there are records, instead of FastStream's sleep after every empty one."""
         consumer: Any = self._subscriber.consumer
         poll = consumer.getmany
+        polled = 0
 
         async def wait_for_records(*_: Any, max_records: int | None = None, **__: Any) -> Any:
+            nonlocal polled
+            await pace.gather_after(polled)
             while True:
                 self.last_poll = time.monotonic()
                 try:
@@ -243,6 +246,7 @@ class Subscription:
                     self.errors_since = self.errors_since or time.monotonic()
                     raise
                 self.errors_since = None
+                polled = sum(map(len, records.values()))
                 if records:
                     for tp, found in records.items():
                         lag = max(0.0, time.time() - found[0].timestamp / 1000)
@@ -280,6 +284,8 @@ class Subscription:
         await self._commit()
 
     def _check_alive(self) -> None:
+        if self._stopping:
+            return  # the coordination ends because it was told to
         consumer = self._subscriber.consumer
         now = time.monotonic()
         if self.errors_since is not None and now - self.errors_since > ZOMBIE_SECONDS:

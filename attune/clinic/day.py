@@ -64,10 +64,10 @@ class _Day:
             await self._world.prepare()
             await self._settled()
         n = self._story.heard
+        certificates = f"{n['CompetenceAwarded']} certificates ({n['CompetenceExpired']} ran out)"
+        families = f"{n['PregnancyRegistered']} expected children, {n['BirthRecorded']} births"
         self._console.print(
-            f"[bold]Before the day[/]  {n['PractitionerRegistered']} practitioners, {n['CompetenceAwarded']} certificates "
-            f"({n['CompetenceExpired']} ran out), {n['PregnancyRegistered']} expected children, {n['BirthRecorded']} births: "
-            f"{n.total()} events"
+            f"[bold]Before the day[/]  {n['PractitionerRegistered']} practitioners, {certificates}, {families}"
         )
 
     async def step(self, step: Step) -> None:
@@ -89,7 +89,7 @@ class _Day:
         return self._world.close(step)
 
     async def _settled(self) -> None:
-        """Until every event was handled, every case has its place and every message has left; then the story hears it all."""
+        """Until every event is handled, every case has its place and every message has left; and the story heard it."""
         deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
         while True:
             facts = await self._gatherer.facts(with_topics=False)
@@ -100,4 +100,5 @@ class _Day:
 
 
 def _counted(step: Step) -> str:
-    return f"  [dim]{len(step.screenings)} screenings[/]" if isinstance(step, Screenings) else ""
+    many = isinstance(step, Screenings) and len(step.screenings) > 1
+    return f"  [dim]{len(step.screenings)} screenings[/]" if isinstance(step, Screenings) and many else ""

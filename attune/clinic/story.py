@@ -21,6 +21,9 @@ COMES_WITHIN_SECONDS = 5.0
 _MARKS = {"screening": "screening", "referral": "  referral", "notification": "    mail", "workforce": "workforce"}
 """How far along the chain a line is: a result, what the specialists do, who is told."""
 
+_BEGINS = ("screening", "workforce")
+"""What begins something new: the time since the event before says nothing."""
+
 
 class Story:
     """Everything heard so far; what is heard while `telling` becomes a line on the console."""
@@ -67,6 +70,6 @@ def told(s: Sighting, names: Names) -> Text:
     text.append(f"{short(child) if child is not None else '':<8}  ", "dim")
     text.append(f"{_MARKS.get(s.service, s.service):<10}  ", SERVICE_STYLES.get(s.service, ""))
     text.append(fact(s, names), "green" if isinstance(s.event, MessageSent) else style_of(s.event))
-    if s.waited is not None and s.waited.total_seconds() < 60:
+    if s.waited is not None and s.service not in _BEGINS:
         text.append(f"  +{lasting(s.waited)}", "dim")
     return text

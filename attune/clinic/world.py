@@ -1,4 +1,4 @@
-"""Brings the people and families of a sample into a running system, and sends what happens there: by HTTP, as anybody would."""
+"""Brings a sample's people and families into a running system and sends what happens there, all by HTTP."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from uuid_utils.compat import uuid7
 
 from attune.asking import Asking
 from attune.clinic.sample import Child, Closure, Consultation, Family, Leaving, Person, Sample, Screening, definitions
+from attune.wording import short
 
 AT_ONCE = 12
 """Requests under way at the same time."""
 LONDON = ZoneInfo("Europe/London")
-_KINDS = {"safeguarding_lead": "safeguarding_lead", "team_lead": "team_lead"}
+_DUTIES = ("safeguarding_lead", "team_lead")
 
 T = TypeVar("T")
 
@@ -36,11 +37,11 @@ class World:
         self._today = datetime.now(LONDON).date()
         self._day = self._today - timedelta(days=1)
         self._turn = asyncio.Semaphore(AT_ONCE)
-        self._named = {id_: p.name for p in sample.people.people for id_ in (self.people[p.key],)}
+        self._named: dict[UUID | None, str] = {self.people[p.key]: p.name for p in sample.people.people}
 
     def name(self, id_: UUID | None) -> str:
         """A person of the sample by name, anybody else by the end of the id."""
-        return self._named.get(id_) or (id_.hex[-8:] if id_ is not None else "nobody")  # type: ignore[arg-type]
+        return self._named.get(id_) or short(id_)
 
     # --- before the day -----------------------------------------------------------------------------------------------
 
@@ -49,33 +50,32 @@ class World:
         sample = self.sample
         await self._all(
             [
-                *(self._define("instruments", "instrument", *d) for d in definitions("instruments")),
+                *(self._define("instruments", *d) for d in definitions("instruments")),
                 *(self._employ(p) for p in sample.people.people),
                 *(self._family(f) for f in sample.families),
             ]
         )
         await self._all(
             [
-                *(self._define("pathways", "pathway", *d) for d in definitions("pathways")),
+                *(self._define("pathways", *d) for d in definitions("pathways")),
                 *(self._duty(duty, holder) for duty, holder in sample.people.duties.items()),
             ]
         )
 
-    async def _define(self, kind: str, _: str, name: str, version: int, text: str) -> None:
+    async def _define(self, kind: str, name: str, version: int, text: str) -> None:
         await self._send(f"PUT /{kind}/{name}/{version}", "screening", json.loads(text), "operator")
 
     async def _employ(self, p: Person) -> None:
         id_ = str(self.people[p.key])
-        if p.role not in _KINDS or p.role == "team_lead":
-            body = {"practitioner_id": id_, "team_id": str(self.team_id), "role": p.role, "languages": p.languages}
-            await self._send(
-                "POST /practitioners", "workforce", body | {"capacity_points": p.capacity_points}, "workforce_admin"
-            )
+        if p.role != "safeguarding_lead":
+            body: dict[str, Any] = {"practitioner_id": id_, "team_id": str(self.team_id), "role": p.role}
+            body |= {"languages": p.languages, "capacity_points": p.capacity_points}
+            await self._send("POST /practitioners", "workforce", body, "workforce_admin")
         for c in p.certificates:
             valid = {"valid_from": self._instant(c.from_days), "valid_until": self._instant(c.until_days)}
             path = f"POST /practitioners/{id_}/competences"
             await self._send(path, "workforce", {"competence": c.competence} | valid, "workforce_admin")
-        policy = {"kind": _KINDS.get(p.role, "practitioner"), "channels": ["email"], "address": p.mail}
+        policy = {"kind": p.role if p.role in _DUTIES else "practitioner", "channels": ["email"], "address": p.mail}
         await self._send(f"PUT /recipients/{id_}", "notification", policy | {"language": "en"}, "workforce_admin")
 
     async def _duty(self, duty: str, holder: str) -> None:
@@ -118,23 +118,24 @@ class World:
         }
         at = datetime.combine(self._day, datetime.strptime(s.at, "%H:%M").time(), LONDON).isoformat()  # noqa: DTZ007
         if s.not_completed is not None:
-            more = {"reason": s.not_completed, "attempted_at": at}
-            await self._send("POST /screenings/not-completed", "screening", body | more, "health_visitor")
+            body |= {"reason": s.not_completed, "attempted_at": at}
+            await self._send("POST /screenings/not-completed", "screening", body, "health_visitor")
         else:
             names = ("setting", "language", "interpreter", "seconds_observed", "observed")
-            more = {name: getattr(s, name) for name in names}
-            more |= {"answers": s.answers or {}, "role": "health_visitor", "screened_at": at}
-            await self._send("POST /screenings", "screening", body | more, "health_visitor")
+            body |= {name: getattr(s, name) for name in names}
+            body |= {"answers": s.answers or {}, "role": "health_visitor", "screened_at": at}
+            await self._send("POST /screenings", "screening", body, "health_visitor")
         self.answered[id_] = s.outcome
 
     async def request(self, c: Consultation) -> None:
         """A professional asks the specialists directly."""
-        body = {"team_id": str(self.team_id), "kind": c.kind, "question": c.question}
+        body: dict[str, Any] = {"team_id": str(self.team_id), "kind": c.kind, "question": c.question}
         if c.child is not None:
             body |= {"child_id": str(self.children[c.child]), "consent": c.consent or "agreed"}
         await self._send("POST /consultations", "referral", body, self._role(c.by))
 
     async def leave(self, step: Leaving) -> None:
+        """A practitioner leaves."""
         path = f"POST /practitioners/{self.people[step.practitioner]}/leaving"
         await self._send(path, "workforce", {"reason": step.reason}, "workforce_admin")
 

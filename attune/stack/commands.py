@@ -11,7 +11,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from attune.stack import jars, kafka, ports
-from attune.stack.layout import DEFAULT_NAME, BadStackName, Layout
+from attune.stack.layout import DEFAULT_NAME, BadStackName, Layout, every_stack
+from attune.stack.leftovers import remove
 from attune.stack.stack import Stack, StackFailed
 from attune.stack.stack import down as take_down
 
@@ -84,17 +85,25 @@ def _short(layout: Layout) -> str:
     return os.path.relpath(layout.summary)
 
 
-def down(name: Name = DEFAULT_NAME) -> None:
+def down(
+    name: Name = DEFAULT_NAME,
+    every: Annotated[bool, typer.Option("--all", help="Every stack of this clone.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove its data too.")] = False,
+) -> None:
     """Stop a stack. Its data stays for the next `up`."""
     console = Console()
     began = time.monotonic()
+    stopped = 0
     try:
         with console.status("stopping"):
-            stopped = take_down(Layout.named(name))
+            for layout in every_stack() if every else (Layout.named(name),):
+                stopped += len(take_down(layout))
+                if forget:
+                    remove(layout)
     except BadStackName as failure:
         _complain(console, "not stopped", failure)
         raise typer.Exit(1) from None
     if stopped:
-        console.print(f"stopped {len(stopped)} processes in {time.monotonic() - began:.1f} s")
+        console.print(f"stopped {stopped} processes in {time.monotonic() - began:.1f} s")
     else:
         console.print("nothing was running")

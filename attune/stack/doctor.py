@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attune.stack import jars, kafka, ports, postgres
-from attune.stack.layout import ROOT, Layout, state_directory
+from attune.stack.layout import ROOT, every_stack, state_directory
 from attune.stack.leftovers import holder, living
 from attune.stack.program import as_user
 
@@ -140,8 +140,7 @@ def _postgres() -> Finding:
 
 
 def _stacks() -> Iterator[Finding]:
-    for lock in sorted(state_directory().glob("*/lock")):
-        layout = Layout.named(lock.parent.name)
+    for layout in every_stack():
         left = living(layout)
         if holder(layout) is not None:
             yield Finding(f"stack {layout.name}", "good", f"running, {len(left)} processes")

@@ -94,6 +94,11 @@ class Layout:
         return hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]
 
 
+def every_stack() -> tuple[Layout, ...]:
+    """The stacks of this clone, running or not."""
+    return tuple(Layout.named(lock.parent.name) for lock in sorted(state_directory().glob("*/lock")))
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace a file at once: a reader sees the old or the new, and nobody but its owner sees either."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")

@@ -106,13 +106,14 @@ def _forget_dead_postgres(data: Path) -> None:
     noted = data / "postmaster.pid"
     try:
         pid = int(noted.read_text().split("\n", 1)[0])
-        if psutil.Process(pid).name() == "postgres":
-            return
+        # One that nobody has collected yet is dead too, and PostgreSQL would not see that.
+        alive = born(pid) is not None and psutil.Process(pid).name() == "postgres"
     except (psutil.NoSuchProcess, ValueError):
-        pass
+        alive = False
     except OSError:
         return
-    noted.unlink(missing_ok=True)
+    if not alive:
+        noted.unlink(missing_ok=True)
 
 
 def remove(layout: Layout) -> None:

@@ -15,7 +15,8 @@ from attune.stack.program import Program, as_user, clean_environment
 
 ADMINISTRATOR = "postgres"
 UNPRIVILEGED = "nobody"
-NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+NOT_DURABLE = ("fsync=off", "full_page_writes=off")
+"""Survives the death of its processes, not that of the machine. Asynchronous commits would survive neither."""
 _INITIAL = ("-E", "UTF8", "--no-instructions", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 _FAST = signal.SIGINT
 _SETTINGS = ("unix_socket_directories=", "password_encryption=scram-sha-256", "timezone=UTC", "log_timezone=UTC")
@@ -64,20 +65,32 @@ def programs() -> Path:
     if user() is None or _reachable(source):
         return source
     package = source.parent.parent
-    libraries = package.with_name(f"{package.name}.libs")
-    age = (source / "postgres").stat().st_mtime_ns
-    copy = Path(tempfile.gettempdir()) / f"attune-postgres-{age:x}" / package.name / source.parent.name
-    if not _is_ours(copy.parent.parent):
-        copied = Path(tempfile.mkdtemp(prefix="attune-postgres-copy-"))
-        shutil.copytree(source.parent, copied / package.name / source.parent.name, symlinks=True)
-        if libraries.is_dir():
-            shutil.copytree(libraries, copied / libraries.name, symlinks=True)
-        copied.chmod(0o755)
-        try:
-            copied.rename(copy.parent.parent)
-        except OSError:  # another process was faster
-            shutil.rmtree(copied)
+    kind = (source / "postgres").stat().st_size
+    place = Path(tempfile.gettempdir()) / f"attune-postgres-{kind:x}"
+    copy = place / package.name / source.parent.name
+    if not (_is_ours(place) and _count(copy) == _count(source.parent)):
+        _copy(source.parent, place)
     return copy / "bin"
+
+
+def _copy(installed: Path, place: Path) -> None:
+    """The programs, and the libraries beside their package, which they find by the same relative path."""
+    package = installed.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    copied = Path(tempfile.mkdtemp(prefix="attune-postgres-copy-"))
+    shutil.copytree(installed, copied / package.name / installed.name, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, copied / libraries.name, symlinks=True)
+    copied.chmod(0o755)
+    shutil.rmtree(place, ignore_errors=True)  # what a cleaner of the temporary directory left of it
+    try:
+        copied.rename(place)
+    except OSError:  # another process was faster
+        shutil.rmtree(copied)
+
+
+def _count(directory: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(directory))
 
 
 def _is_ours(directory: Path) -> bool:

@@ -1,6 +1,7 @@
 """A real SMTP server that delivers nowhere: each accepted mail becomes one line of JSON in a file.
 
-Run as `python -m attune.stack.smtp_sink PORT FILE BANNER [ADDRESS]`; the banner tells ours from a stranger's on the same port."""
+Run as `python -m attune.stack.smtp_sink PORT FILE BANNER [ADDRESS]`; the banner tells ours from a stranger's on the
+same port."""
 
 import asyncio
 import datetime

@@ -13,10 +13,12 @@ from bench.floor.rules import Case, Pool, Step, derived
 LARGEST = 500
 
 _READ = """
-SELECT 'd'::"char", id, NULL::int, NULL::jsonb, NULL::int, NULL::int[], NULL::int[] FROM inbox WHERE id = ANY($1::uuid[])
+SELECT 'd'::"char", id, NULL::int, NULL::jsonb, NULL::int, NULL::int[], NULL::int[]
+FROM inbox WHERE id = ANY($1::uuid[])
 UNION ALL SELECT 'c', child_id, version, held, NULL, NULL, NULL FROM children WHERE child_id = ANY($2::uuid[])"""
-_READ_POOLED = f"""{_READ}
-UNION ALL SELECT 'p', NULL, version, NULL, pool, capacity, used FROM pools WHERE pool = ANY($3::int[])"""
+_READ_POOLED = (
+    _READ + " UNION ALL SELECT 'p', NULL, version, NULL, pool, capacity, used FROM pools WHERE pool = ANY($3::int[])"
+)
 
 _WRITE = """
 WITH i AS (INSERT INTO inbox SELECT unnest($1::uuid[])),
@@ -32,7 +34,7 @@ a AS (INSERT INTO assignments SELECT * FROM unnest($9::uuid[], $10::int[])),
 p AS (UPDATE pools t SET version = u.v, used = u.used::int[]
   FROM unnest($11::int[], $12::int[], $13::text[]) AS u(pool, v, used)
   WHERE t.pool = u.pool AND t.version = u.v - 1 RETURNING 1)
-{_CHECK} AND (SELECT count(*) FROM p) = $14::int)::int"""
+{_CHECK} AND (SELECT count(*) FROM p) = $14::int)::int"""  # noqa: S608 - put together from constants
 LOST = (asyncpg.DivisionByZeroError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 _ATTEMPTS = 20
 
@@ -128,5 +130,9 @@ class Batch:
         if self.pooled:
             arguments += [[c.consultation_id for c in cases], [c.practitioner for c in cases], list(pools)]
             arguments += [[v + 1 for v, _ in pools.values()]]
-            arguments += [["{%s}" % ",".join(map(str, p.used)) for _, p in pools.values()], len(pools)]
+            arguments += [[_array(p.used) for _, p in pools.values()], len(pools)]
         await connection.fetchval(_WRITE_POOLED if self.pooled else _WRITE_PLAIN, *arguments)
+
+
+def _array(values: tuple[int, ...]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"

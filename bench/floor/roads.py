@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench.floor.batch import LARGEST, Batch, Input
 
 POLL_SECONDS = 0.025
-_NEXT = f"SELECT position, key, headers, data FROM outbox ORDER BY position LIMIT {LARGEST}"
+_NEXT = f"SELECT position, key, headers, data FROM outbox ORDER BY position LIMIT {LARGEST}"  # noqa: S608 - a constant
 _FORGET = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 
 
@@ -83,9 +83,7 @@ async def consumer(bootstrap: str, topic: str, group: str) -> AIOKafkaConsumer:
     return made
 
 
-async def consume(
-    reader: AIOKafkaConsumer, batch: Batch, connection: asyncpg.Connection, work: asyncio.Event
-) -> None:
+async def consume(reader: AIOKafkaConsumer, batch: Batch, connection: asyncpg.Connection, work: asyncio.Event) -> None:
     """Batches from Kafka; offsets are committed after the transaction, in the background."""
     done: dict[TopicPartition, int] = {}
     committing = asyncio.create_task(_commit(reader, done))

@@ -118,9 +118,7 @@ def record_screening(
         return None
     total = sum(v for v in given.observed.values() if isinstance(v, int))
     outcome = "concern" if total >= 7 else "monitor" if total >= 4 else "no_concern"
-    made = Screening(
-        given.screening_id, outcome, total, given.answers, given.observed, given.administered_by, at
-    )
+    made = Screening(given.screening_id, outcome, total, given.answers, given.observed, given.administered_by, at)
     event = ScreeningRecorded(
         screening_id=given.screening_id, child_id=given.child_id, pool=given.child_id.int % POOLS, outcome=outcome,
         total=total, language=given.language, requested_by=given.administered_by, recorded_at=at,

@@ -21,7 +21,7 @@ from chassis import serving
 from chassis.access import Access, Caller
 from chassis.commands import MAX_BODY, Command, ShortText
 from chassis.decision import Refused
-from chassis.http import Answer, Reads, Server, Unavailable, build_app, serve
+from chassis.http import Reads, Server, Unavailable, build_app, serve
 from chassis.key_set import KeySet
 from chassis.logs import set_up
 from chassis.problem import NotFound
@@ -68,6 +68,11 @@ class Intake(NamedTuple):
     @property
     def name(self) -> str:
         return self.model.__name__
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
 
 
 class Submitted:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import structlog
 
-from chassis.logs import Sparingly, set_up
+from chassis.logs import FIELDS, Sparingly, set_up
 
+ROOT = Path(__file__).parents[2]
 SECRET = "Marigold"
 CHILD = UUID("018f2f6e-7c00-7000-8000-000000000002")
 
@@ -148,3 +152,27 @@ def test_a_noisy_library_is_heard_once_in_five_seconds_with_a_count() -> None:
     heard = record("aiokafka.conn")
     assert heard is not None
     assert getattr(heard, "suppressed", None) == 500
+
+
+def log_calls() -> Iterator[tuple[str, ast.Call]]:
+    for room in ("chassis", "services"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr in {"debug", "info", "warning", "error", "exception"}
+                    and isinstance(node.func.value, ast.Name)
+                    and node.func.value.id in {"log", "logger"}
+                ):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+def test_every_log_call_of_the_project_is_a_constant_event_with_declared_fields() -> None:
+    calls = list(log_calls())
+    assert len(calls) > 20
+    for place, call in calls:
+        (event,) = call.args
+        assert isinstance(event, ast.Constant), place
+        assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", str(event.value)), place
+        assert {keyword.arg for keyword in call.keywords} <= FIELDS | {"exc_info"}, place

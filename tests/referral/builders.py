@@ -108,5 +108,3 @@ def ended(of: Consultation) -> Consultation:
 def at_work(pool: Pool | None, **slices: tuple[Consultation, ...]) -> PoolAtWork:
     """What `allocate` is given; kinds that are not named are empty."""
     return PoolAtWork(pool, **{**dict.fromkeys(("asked", "waiting", "leaving", "ended", "siblings"), ()), **slices})
-
-

@@ -19,8 +19,6 @@ from services.referral.domain.pool import Pool
 from tests.support.given import NOON, some_id
 
 Decide = Callable[[Any, Any, Cause], Decision]
-QUIET_WITHIN = 300
-"""Looks after which a pool must have come to rest."""
 
 
 class Ledger:
@@ -55,14 +53,6 @@ class Ledger:
         unsettled = {c.team_id for c in self.cases.values() if c.unsettled}
         timed = {p.team_id for p in self.pools.values() if p.next_due_at is not None and p.next_due_at <= self.now}
         return sorted(unsettled | timed)
-
-    def come_to_rest(self) -> None:
-        for _ in range(QUIET_WITHIN):
-            due = self.due()
-            if not due:
-                return
-            self.look(due[0])
-        raise AssertionError("the pools do not come to rest")
 
     def pass_time(self, by: timedelta) -> None:
         self.now += by

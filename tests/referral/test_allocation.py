@@ -135,7 +135,7 @@ def test_a_certificate_that_ended_unreported_does_not_count() -> None:
 def test_urgent_goes_before_routine_and_then_whoever_asked_first() -> None:
     cases = (case("a", minutes=1), case("b", minutes=0), case("c", minutes=2, band=0))
     then = looked(at_work(pool(member("ann", capacity=4)), asked=cases))
-    assert [e.consultation_id for e in then.events] == [some_id(f"case {n}") for n in "cba"]
+    assert [e.subject for e in then.events] == [some_id(f"child {n}") for n in "cba"]
     assert owners(then) == {"c": "ann", "b": "ann"}
 
 
@@ -185,7 +185,7 @@ def test_language_is_matched_where_it_can_be_and_is_the_reason_only_where_it_mad
     work = at_work(pool(ann, ben), asked=(case("a", language="pl"),))
     assert owners(looked(work)) == {"a": "ben"}
     because = {
-        language: looked(at_work(pool(ann, ben), asked=(case("a", language=language),))).events[0].because  # type: ignore[attr-defined]
+        language: looked(at_work(pool(ann, ben), asked=(case("a", language=language),))).then_decided().rows[0].because
         for language in ("pl", "en", "ur")
     }
     assert because == {"pl": "language", "en": "lightest_share", "ur": "lightest_share"}

@@ -237,6 +237,6 @@ def test_nothing_is_done_to_a_consultation_that_nobody_knows() -> None:
     given(None).by(ASKER).when(consultation.withdraw, WithdrawConsultation(consultation_id=id_)).then_refused(
         UnknownConsultation, "consultation_id"
     )
-    given(None).by(ASKER).when(
-        consultation.close, CloseCase(consultation_id=id_, reason="other")
-    ).then_refused(UnknownConsultation)
+    given(None).by(ASKER).when(consultation.close, CloseCase(consultation_id=id_, reason="other")).then_refused(
+        UnknownConsultation
+    )

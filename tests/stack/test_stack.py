@@ -11,12 +11,12 @@ from typing import Any
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from attune.stack import kafka, ports
-from attune.stack.layout import ROOT, BadStackName, Layout, cache_directory
-from attune.stack.leftovers import is_held, living
+from attune.stack.layout import ROOT, BadStackName, Layout, cache_directory, every_stack
+from attune.stack.leftovers import is_held, living, remove
 from attune.stack.program import born
 from attune.stack.stack import Stack, StackNotRunning, down
 
@@ -31,8 +31,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "cache").symlink_to(fetched)
     monkeypatch.setenv("ATTUNE_STATE", str(tmp_path))
     yield tmp_path
-    for lock in tmp_path.glob("*/lock"):
-        down(Layout.named(lock.parent.name))
+    for layout in every_stack():
+        down(layout)
+        remove(layout)
 
 
 def until(true: Callable[[], object], within: float = 20) -> None:
@@ -50,6 +51,23 @@ def kill_all(stack: Stack) -> None:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
+
+
+def produce(bootstrap: str, topic: str, value: bytes) -> None:
+    """A new topic with one acknowledged record."""
+    quiet = {"bootstrap.servers": bootstrap, "log_level": 0}
+    admin, producer = AdminClient(quiet), Producer(quiet | {"acks": "all"})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
+    producer.produce(topic, value)
+    assert producer.flush(10) == 0
+
+
+def first_record(bootstrap: str, topic: str) -> bytes | None:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none", "log_level": 0})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    record = consumer.poll(20)
+    consumer.close()
+    return record.value() if record else None
 
 
 def gone(pids: dict[str, int]) -> bool:
@@ -76,11 +94,7 @@ def test_two_stacks_stand_side_by_side_and_leave_nothing_running(state: Path) ->
 def test_data_and_addresses_survive_the_death_of_the_whole_process_tree(state: Path) -> None:
     stack = Stack.up("kept", servers=("postgres", "kafka"), **WITHOUT_SERVICES)
     stack.psql("CREATE TABLE kept (n int); INSERT INTO kept VALUES (1)")
-    admin = AdminClient({"bootstrap.servers": stack.bootstrap})
-    admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(10)
-    producer = Producer({"bootstrap.servers": stack.bootstrap, "acks": "all"})
-    producer.produce("kept", b"still here")
-    assert producer.flush(10) == 0
+    produce(stack.bootstrap, "kept", b"still here")
 
     kill_all(stack)
     until(lambda: not is_held(stack.layout))
@@ -88,12 +102,7 @@ def test_data_and_addresses_survive_the_death_of_the_whole_process_tree(state: P
 
     assert again.psql("SELECT n FROM kept") == "1"
     assert again.bootstrap == stack.bootstrap
-    consumer = Consumer({"bootstrap.servers": again.bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
-    consumer.subscribe(["kept"])
-    record = consumer.poll(20)
-    consumer.close()
-    assert record is not None
-    assert record.value() == b"still here"
+    assert first_record(again.bootstrap, "kept") == b"still here"
 
 
 def test_what_a_dead_supervisor_left_is_ended_before_the_next_start(state: Path) -> None:

@@ -1,0 +1,18 @@
+"""The size of batches under load: after a crowd a short pause lets the next crowd gather; a lone input never waits.
+
+A batch has a price of its own (a plan to start, a commit, a wake-up here and in the servers) that a larger batch pays once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+CROWD = 16
+"""Inputs in a batch from which on it was a crowd."""
+PAUSE_SECONDS = 0.008
+
+
+async def gather_after(handled: int) -> None:
+    """To be awaited before the next batch is taken, with the number of inputs of the last one."""
+    if handled >= CROWD:
+        await asyncio.sleep(PAUSE_SECONDS)

@@ -1,0 +1,21 @@
+"""What the README shows is taken as it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.referral import main
+from tests.support.given import some_id
+from tests.support.readme import examples
+
+
+def test_every_command_is_shown_by_an_example() -> None:
+    readme = Path(main.__file__).with_name("README.md")
+    shown = {type(c).__name__ for c in examples(readme, main.INPUTS, consultation_id=str(some_id("case")))}
+    assert shown == {
+        "RequestConsultation",
+        "AcknowledgeConsultation",
+        "WithdrawConsultation",
+        "CloseCase",
+        "HandOverCase",
+    }
