@@ -46,8 +46,8 @@ def demo(
             from attune.clinic.day import live
 
             outcome = asyncio.run(live(Addresses.of(stack.summary), sample, console))
-            passed = not outcome.reckoning.faults
-            if not passed:
+            console.print(table(outcome))
+            if outcome.reckoning.faults:
                 _keep_logs(stack, report.parent)
         except Exception:
             _keep_logs(stack, report.parent)
@@ -57,9 +57,8 @@ def demo(
                 stack.stop()
     seconds = time.monotonic() - began
     _write(report, outcome, seconds)
-    console.print(table(outcome))
     _close(console, outcome, report, seconds)
-    if not passed:
+    if outcome.reckoning.faults:
         raise typer.Exit(1)
 
 

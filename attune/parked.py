@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attune.addresses import SERVICES, Addresses, NotReachable, StackOption, readable_errors
+from attune.addresses import SERVICES, Addresses, NotReachable, StackOption, complain, readable_errors
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 OPERATOR_HEADER = "X-Operator"
 REASON_HEADER = "X-Reason"
+CODE = r"[a-z0-9][a-z0-9_.-]{0,63}"
 SEEN_WITHIN_SECONDS = 5.0
 
 parked = typer.Typer(help="List what could not be handled; retry or discard it, by name.", invoke_without_command=True)
 
+OfService = Annotated[str | None, typer.Option("--service", help="Only of this service.")]
 ById = Annotated[str, typer.Argument(metavar="ID", help="The id as listed, or the last part of it.")]
 ByName = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides: recorded. Lower case letters, digits and '_.-'.")
@@ -32,7 +35,7 @@ ByName = Annotated[
 @parked.callback()
 def listed(
     context: typer.Context,
-    service: Annotated[str | None, typer.Option("--service", help="Only of this service.")] = None,
+    service: OfService = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     resolved: Annotated[
         bool, typer.Option("--all", help="Also those that were retried with success or discarded.")
@@ -40,7 +43,7 @@ def listed(
     stack: StackOption = "default",
 ) -> None:
     """List parked inputs, oldest first, with the reason; the first of a key holds those behind it."""
-    context.obj = stack
+    context.obj = stack, service
     if context.invoked_subcommand is not None:
         return
     from attune.asking import Refusal
@@ -56,9 +59,9 @@ def listed(
 
 
 @parked.command()
-def retry(id_: ById, by: ByName, context: typer.Context) -> None:
+def retry(id_: ById, by: ByName, context: typer.Context, service: OfService = None) -> None:
     """Try a parked input again, and after it those of its key that wait behind it."""
-    _resolve(context.obj, id_, "retry", {OPERATOR_HEADER: by})
+    _resolve(context, service, id_, "retry", {OPERATOR_HEADER: by})
 
 
 @parked.command()
@@ -66,20 +69,26 @@ def discard(
     id_: ById,
     by: ByName,
     context: typer.Context,
+    service: OfService = None,
     reason: Annotated[
         str | None,
         typer.Option("--reason", metavar="CODE", help="Why, as a word such as 'not_ours': recorded, never a text."),
     ] = None,
 ) -> None:
     """Give a parked input up for good; those of its key that wait behind it go on."""
-    _resolve(context.obj, id_, "discard", {OPERATOR_HEADER: by} | ({REASON_HEADER: reason} if reason else {}))
+    _resolve(context, service, id_, "discard", {OPERATOR_HEADER: by} | ({REASON_HEADER: reason} if reason else {}))
 
 
-def _resolve(stack: str, id_: str, action: str, headers: dict[str, str]) -> None:
+def _resolve(context: typer.Context, service: str | None, id_: str, action: str, headers: dict[str, str]) -> None:
     from attune.asking import Refusal
 
+    for header, value in headers.items():
+        if not re.fullmatch(CODE, value):
+            complain(f"{value!r} cannot be recorded as {header}: lower case letters, digits and '_.-' only", 2)
+    stack, of = context.obj
+    services = tuple(filter(None, (service or of,))) or SERVICES
     with readable_errors(Refusal):
-        typer.echo(asyncio.run(_act(Addresses.running(stack), id_, action, headers)))
+        typer.echo(asyncio.run(_act(Addresses.running(stack), services, id_, action, headers)))
 
 
 async def _list(addresses: Addresses, services: Sequence[str], *, resolved: bool = False) -> list[dict[str, Any]]:
@@ -96,11 +105,11 @@ async def _rows(asking: Asking, services: Sequence[str], *, resolved: bool) -> l
     return sorted(rows, key=lambda row: str(row["parked_at"]))
 
 
-async def _act(addresses: Addresses, wanted: str, action: str, headers: dict[str, str]) -> str:
+async def _act(addresses: Addresses, services: Sequence[str], wanted: str, action: str, headers: dict[str, str]) -> str:
     from attune.asking import Asking
 
     async with Asking(addresses) as asking:
-        row = chosen(await _rows(asking, SERVICES, resolved=False), wanted)
+        row = chosen(await _rows(asking, services, resolved=False), wanted)
         service, id_ = row["service"], row["id"]
         await asking.send(f"POST /parked/{id_}/{action}", service, None, role="operator", headers=headers)
         if action == "discard":
@@ -128,8 +137,12 @@ def chosen(rows: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
     found = [row for row in rows if ending and row["id"].replace("-", "").endswith(ending)]
     if len(found) == 1:
         return found[0]
-    which = "no parked input has" if not found else f"{len(found)} parked inputs have ids that end with"
-    raise NotReachable(f"{which} {wanted}: `attune parked` lists them")
+    if not found:
+        raise NotReachable(f"no parked input has the id {wanted}: `attune parked` lists them")
+    services = ", ".join(dict.fromkeys(row["service"] for row in found))
+    if len({row["id"] for row in found}) == 1:
+        raise NotReachable(f"{wanted} is parked in {services}: say which with --service")
+    raise NotReachable(f"{len(found)} parked inputs have ids that end with {wanted}: give more of the id")
 
 
 def shown(rows: Sequence[Mapping[str, Any]], now: datetime) -> RenderableType:
@@ -137,31 +150,45 @@ def shown(rows: Sequence[Mapping[str, Any]], now: datetime) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from attune.wording import lasting
+    from attune.wording import SERVICE_STYLES, lasting
 
     if not rows:
         return Text("nothing is parked", "green")
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("id", "service", "since", "state"):
         table.add_column(name, no_wrap=True)
-    table.add_column("what and why", overflow="fold")
+    table.add_column("what, and why")
     styles = {"failed": "bold red", "queued": "yellow", "retry": "cyan"}
     for row in rows:
+        service, state = str(row["service"]), str(row["state"])
         since = now - datetime.fromisoformat(str(row["parked_at"]))
-        state = str(row["state"])
         table.add_row(
-            str(row["id"]), str(row["service"]), f"{lasting(since)}", Text(state, styles.get(state, "dim")), why(row)
+            _end(row["id"]),
+            Text(service, SERVICE_STYLES.get(service, "")),
+            lasting(since),
+            Text(state, styles.get(state, "dim")),
+            why(row),
         )
     return table
 
 
 def why(row: Mapping[str, Any]) -> str:
     """What it was and what is wrong with it, in one line."""
-    what = row.get("type") or row["intake"]
+    from attune.wording import kind_of, words
+
+    what = kind_of(row["type"]) if row.get("type") else str(row["intake"])
     key = str(row["key"] or "")
-    about = f" about {key.replace('-', '')[-8:]}" if key else ""
-    tries = f", tried {row['attempts']} times" if int(row["attempts"]) > 1 else ""
-    by = f", {row['state']} by {row['resolved_by']}" if row.get("resolved_by") else ""
+    if what == "unreadable":
+        what = f"record {row['topic']}/{row['partition']}/{row['offset']}"
+    if key and not key.startswith("raw:"):
+        what += f" about {_end(key)}"
     if row["state"] == "queued":
-        return f"{what}{about}: waits for the one before it"
-    return f"{what}{about}: {row['reason'].replace('_', ' ')} {row['detail'] or ''}".rstrip() + tries + by
+        return f"{what}: waits for the one before it"
+    detail = f" ({row['detail']})" if row["detail"] else ""
+    tries = f", tried {row['attempts']} times" if int(row["attempts"]) > 1 else ""
+    by = f", {row['state']} by {str(row['resolved_by']).partition('/')[0]}" if row.get("resolved_by") else ""
+    return f"{what}: {words(row['reason'])}{detail}{tries}{by}"
+
+
+def _end(id_: object) -> str:
+    return str(id_).replace("-", "")[-8:]

@@ -18,7 +18,7 @@ from attune_contracts.envelope import Envelope, read, to_kafka_structured
 from attune_contracts.event import Event
 from chassis.parked import Record
 
-SERVICE_WIDTH, KIND_WIDTH = 12, 25
+SERVICE_WIDTH, KIND_WIDTH, WAITED_WIDTH = 12, 25, 8
 WIDE = 120
 
 
@@ -110,18 +110,17 @@ class Wanted:
 
 
 def line(s: Sighting, names: Names = short, *, wide: bool = True) -> Text:
-    """One line: time, service and type, child, fact, waited. Not `wide`: the colour of the type tells the service."""
+    """One line: time, service and type, child, waited, fact. Not `wide`: the colour of the type tells the service."""
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{s.at.astimezone():%H:%M:%S}.{s.at.microsecond // 1000:03d} ", "dim")
+    text.append(f"{s.at.astimezone():%H:%M:%S}" + (f".{s.at.microsecond // 1000:03d} " if wide else " "), "dim")
     kind = kind_of(s.envelope.type) if s.envelope is not None else "unreadable"
     style = SERVICE_STYLES.get(s.service, "")
     if wide:
         text.append(f"{s.service:<{SERVICE_WIDTH}} ", style)
     text.append(f"{kind:<{KIND_WIDTH}} ", style if s.envelope is not None else "bold red")
     text.append(f"{short(s.about) if s.about is not None else '-':<8} ", "dim")
+    text.append(f"{f'+{lasting(s.waited)}' if s.waited is not None else '':>{WAITED_WIDTH}}  ", "dim")
     text.append(fact(s, names), style_of(s.event))
-    if s.waited is not None:
-        text.append(f"  +{lasting(s.waited)}", "dim")
     return text
 
 
@@ -129,7 +128,7 @@ def fact(s: Sighting, names: Names = short) -> str:
     """What the record says, or why it cannot be read."""
     if s.event is not None:
         return said(s.event, names)
-    return f"{s.unreadable} (partition {s.record.partition}, offset {s.record.offset})"
+    return f"partition {s.record.partition}, offset {s.record.offset}: {s.unreadable}"
 
 
 def as_json(s: Sighting) -> str:

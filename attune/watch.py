@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -47,7 +47,8 @@ def watch(
         wanted = sighting.Wanted(type_, child)
         show = _lines(sighting.as_json, plain_output()) if as_json else _terminal(stack)
         logging.getLogger("aiokafka").addHandler(_LostBroker())
-        asyncio.run(_show(broker, wanted, show, since_start=since_start))
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_show(broker, wanted, show, since_start=since_start))
 
 
 class _LostBroker(logging.Handler):
@@ -75,7 +76,9 @@ def _terminal(stack: str) -> Callable[[Sighting], None]:
     console = Console(highlight=False)
     terminal = console.is_terminal
     if terminal:
-        console.print(f"[dim]watching {stack}: time, event, child, what it says, waited. Ctrl-C ends it.[/]")
+        console.print(
+            f"[dim]watching {stack}: time, event, child, waited since the one before, what it says. Ctrl-C ends it.[/]"
+        )
     overflow: Literal["ellipsis", "ignore"] = "ellipsis" if terminal else "ignore"
 
     def show(s: Sighting) -> None:

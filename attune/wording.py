@@ -96,8 +96,8 @@ def _born(e: screening.BirthRecorded, _: Names) -> str:
 
 def _requested(e: referral.ConsultationRequested, names: Names) -> str:
     kind = "consultation" if e.kind == "case_consultation" else words(e.kind)
-    through = "after a screening" if e.requested_through == "screening" else "asked directly"
-    return f"{kind} requested, {e.priority}, {through} by {names(e.requested_by)}"
+    through = "after screening" if e.requested_through == "screening" else "asked for"
+    return f"{e.priority} {kind}, {through} by {names(e.requested_by)}"
 
 
 def _waits(e: referral.WaitingListJoined, _: Names) -> str:
@@ -113,14 +113,14 @@ _BECAUSE = {
 
 def _assigned(e: referral.CaseAssigned, names: Names) -> str:
     because = _BECAUSE.get(e.because, words(e.because))
-    among = "the only one free" if e.candidates == 1 else f"of {e.candidates} who could"
+    why = "the only one free" if e.candidates == 1 else f"{because}, of {e.candidates}"
     waited = f", waited {lasting(timedelta(seconds=e.waited_seconds))}" if e.waited_seconds else ""
-    return f"assigned to {names(e.practitioner_id)}: {because}, {among}{waited}"
+    return f"assigned to {names(e.practitioner_id)}: {why}{waited}"
 
 
 def _handed_over(e: referral.CaseHandedOver, names: Names) -> str:
     to = names(e.to_practitioner_id) if e.to_practitioner_id is not None else "the waiting list"
-    return f"handed over from {names(e.from_practitioner_id)} to {to}: {words(e.reason)}"
+    return f"handed from {names(e.from_practitioner_id)} to {to}: {words(e.reason)}"
 
 
 def _closed(e: referral.CaseClosed, names: Names) -> str:

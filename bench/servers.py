@@ -44,7 +44,7 @@ class Servers:
 
 @contextmanager
 def running() -> Iterator[Servers]:
-    """The servers, for as long as the block lasts. Unlike a development stack's, the broker has all of Java's compilers."""
+    """The servers, for as long as the block lasts; the broker has both of Java's compilers, as in production."""
     with Stack.temporary(
         services=(), servers=("postgres", "kafka"), trusting=True, kafka_heap_mib=HEAP_MIB,
         quick_compiler_only=False, postgres_settings=POSTGRES_SETTINGS,

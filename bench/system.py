@@ -66,6 +66,8 @@ class System(ABC):
         """Connections for looking on from outside."""
         for step, database in self.databases.items():
             self.connections[step] = await self.servers.connect(database)
+            # Looking on must cost next to nothing, however large the tables and however old their statistics are.
+            await self.connections[step].execute("SET enable_seqscan = off")
 
     async def stop(self) -> None:
         """Stop the processes in their own order and forget them."""
@@ -118,7 +120,7 @@ class System(ABC):
         return used | {"kafka": machine.memory_mib(self.servers.pids["kafka"])}
 
     async def wait_until_done(self, sent: list[Sent], *, seconds: float) -> None:
-        """Until the latest cases are at their end and nothing is left to tell. Raises WrongResult if it takes too long."""
+        """Until the latest cases are at their end and nothing is left to tell. Raises WrongResult after `seconds`."""
         deadline = time.monotonic() + seconds
         last = sorted(sent, key=lambda s: s.answered)[-200:]
         while not await self.is_done(last):

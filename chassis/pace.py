@@ -1,6 +1,6 @@
 """The size of batches under load: after a crowd a short pause lets the next crowd gather; a lone input never waits.
 
-A batch has a price of its own (a plan to start, a commit, a wake-up here and in the servers) that a larger batch pays once.
+A batch has a price of its own (a plan to start, a commit, a wake-up here and in the servers), paid once by a larger one.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from uuid import UUID
 import structlog
 import uvloop
 from fastapi import APIRouter
+from uuid_utils.compat import uuid7
 
 from attune_contracts.catalogue import PARTITIONS, topic
 from chassis import database, describe, failpoints, migrations, telemetry
@@ -33,7 +34,7 @@ from chassis.http import Reads, build_app, serve
 from chassis.inputs import CommandIntake, DueIntake, EventIntake, Intake
 from chassis.operator import operator_routes
 from chassis.parked import Record, headers_of
-from chassis.processor import Answer, Input, Processor
+from chassis.processor import Answer, Input, Outcome, Processor
 from chassis.reading import read_record
 from chassis.relay import Relay
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
@@ -95,6 +96,14 @@ class Context:
     async def submit(self, command: Command) -> Answer:
         """Submits one of the service's own commands. Raises Refused or Unavailable."""
         return await self._admission.submit(self._internal[type(command)], command)
+
+    async def submit_all(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Submits many of the service's own commands as one batch; what `submit` would raise is in the list."""
+        inputs = []
+        for command in commands:
+            id_ = uuid7()
+            inputs.append(Input(self._internal[type(command)], id_, command, id_, fingerprint=b""))
+        return await self._processor.process(inputs)
 
     def on_commit(self, callback: Callable[[Sequence[Any]], None]) -> None:
         """`callback` is given the rows of every committed batch, in this process."""

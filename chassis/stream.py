@@ -16,7 +16,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnsupportedCodecError,
+    for_code,
+)
 from aiokafka.helpers import create_ssl_context
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -24,6 +31,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from chassis import failpoints, pace, telemetry
+from chassis.decoding import read_any_header_name
 from chassis.parked import Record
 
 log = structlog.get_logger(__name__)
@@ -32,6 +40,8 @@ MAX_RECORDS = 500
 HAND_OVER_SECONDS = 15.0
 COMMIT_SECONDS = 0.1
 ZOMBIE_SECONDS = 30.0
+
+_UNDECODABLE = (CorruptRecordException, UnsupportedCodecError)
 
 Handle = Callable[[Sequence[Record], Callable[[], bool]], Awaitable[None]]
 
@@ -99,7 +109,12 @@ class Broker:
         admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=15_000)
         await admin.start()
         try:
-            configs = {"min.insync.replicas": str(max(1, replication - 1)), "retention.ms": str(14 * 24 * 3600 * 1000)}
+            # Uncompressed, however a stranger sends: our client has no decoder for most kinds of compression.
+            configs = {
+                "min.insync.replicas": str(max(1, replication - 1)),
+                "retention.ms": str(14 * 24 * 3600 * 1000),
+                "compression.type": "uncompressed",
+            }
             answer = await admin.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)])
             for error in answer.topic_errors:
                 if error[1] and for_code(error[1]) is not TopicAlreadyExistsError:
@@ -111,6 +126,7 @@ class Broker:
 
     async def tail(self, topics: Sequence[str], *, from_start: bool) -> AsyncIterator[Record]:
         """Every record of some topics as it comes, without a group: for watching, never for working."""
+        read_any_header_name()
         consumer = AIOKafkaConsumer(
             *topics,
             **self._client,
@@ -151,6 +167,7 @@ class Subscription:
         self._committed: dict[TopicPartition, int] = {}
         self._wanted_back = False
         self._stopping = False
+        self._broken: str | None = None
         self.last_poll = time.monotonic()
         self.errors_since: float | None = None
         self.faststream = KafkaBroker(
@@ -184,6 +201,7 @@ class Subscription:
 
     async def start(self) -> None:
         """Joins the group. Raises KafkaError when the broker refuses."""
+        read_any_header_name()
         await self.faststream.start()
         self._wait_for_records()
 
@@ -242,8 +260,14 @@ class Subscription:
                 self.last_poll = time.monotonic()
                 try:
                     records = await poll(timeout_ms=1000, max_records=max_records)
-                except KafkaError:
+                except ConsumerStoppedError:
+                    raise
+                except Exception as error:
                     self.errors_since = self.errors_since or time.monotonic()
+                    if not isinstance(error, KafkaError) or isinstance(error, _UNDECODABLE):
+                        # What the poll had in hand of other partitions is gone: only a new start has it again.
+                        self._broken = type(error).__name__
+                        await asyncio.sleep(1)
                     raise
                 self.errors_since = None
                 polled = sum(map(len, records.values()))
@@ -263,7 +287,7 @@ class Subscription:
 
     async def _commit(self) -> None:
         consumer = self._subscriber.consumer
-        if consumer is None:
+        if consumer is None or self._broken:
             return
         mine = consumer.assignment()
         offsets = {tp: o for tp, o in self._done.items() if self._committed.get(tp) != o and tp in mine}
@@ -286,6 +310,8 @@ class Subscription:
     def _check_alive(self) -> None:
         if self._stopping:
             return  # the coordination ends because it was told to
+        if self._broken:
+            raise ConsumerDead(self._broken)
         consumer = self._subscriber.consumer
         now = time.monotonic()
         if self.errors_since is not None and now - self.errors_since > ZOMBIE_SECONDS:

@@ -15,7 +15,11 @@ venv=$(cd "$venv" && pwd)
 
 echo "installing Python packages"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$here/setup.txt" || true
-if ! { [ -x "$venv/bin/uv" ] && "$venv/bin/uv" pip sync --compile-bytecode --python "$venv/bin/python" --require-hashes "$here/setup.txt" "$here/dev.txt"; }; then
+with_uv() {
+    [ -x "$venv/bin/uv" ] && "$venv/bin/uv" pip sync --compile-bytecode --python "$venv/bin/python" \
+        --require-hashes "$here/setup.txt" "$here/dev.txt"
+}
+if ! with_uv; then
     echo "uv could not do it; taking pip, which is slower"
     "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$here/dev.txt"
 fi

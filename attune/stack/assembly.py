@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from attune.stack import kafka, ports, postgres, services, tokens
 from attune.stack.keeper import Keeper
@@ -43,7 +45,8 @@ class Assembly:
         self._together((self._start_server, name, ready) for name in self._plan.servers)
         if self._plan.services:
             self._prepare(ready)
-            self._together((self._start_service, name, ready) for name in self._plan.services)
+            if not self._plan.by_hand:
+                self._together((self._start_service, name, ready) for name in self._plan.services)
         self._complete = True
         self._publish()
 
@@ -98,7 +101,9 @@ class Assembly:
         settings = self._plan.postgres_settings + (() if self._plan.fsync else postgres.NOT_DURABLE)
         server, lasting = database_server(self._memory), self._plan.fsync and not self._plan.temporary
         directory, log = self._layout.directory / "postgres", self._layout.log("postgres")
-        return postgres.program(directory, log, server, settings, lasting)
+        program = postgres.program(directory, log, server, settings, lasting)
+        # Data that is thrown away needs no last checkpoint.
+        return replace(program, stop_signal=signal.SIGQUIT) if self._plan.temporary else program
 
     def _smtp(self) -> Program:
         port, banner = self._memory.ports["smtp"], f"Attune sink {self._layout.fingerprint()}"

@@ -44,6 +44,8 @@ class Plan(_Kept):
     """Further lines of configuration, such as `max_connections=300`."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further variables of every service process."""
+    by_hand: bool = False
+    """Whether whoever holds the stack starts its services: they are prepared, and `Stack.program` says how to run them."""
     temporary: bool = False
     """Ends with the process that started it, and leaves no directory."""
 

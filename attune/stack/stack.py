@@ -10,16 +10,16 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
-from attune.stack import assembly, postgres, tokens
+from attune.stack import assembly, postgres, services, tokens
 from attune.stack.layout import DEFAULT_NAME, ROOT, Layout
 from attune.stack.leftovers import TEMPORARY_PREFIX, holder, is_held, living, remove, stop_leftovers, sweep_temporary
 from attune.stack.plan import Memory, Plan
-from attune.stack.program import born, clean_environment
+from attune.stack.program import Program, born, clean_environment
 
 Told = Callable[[str, float], None]
 """Called with each part that becomes ready and the seconds since the start."""
@@ -46,6 +46,7 @@ class Parts(TypedDict, total=False):
     quick_compiler_only: bool
     postgres_settings: tuple[str, ...]
     environment: dict[str, str]
+    by_hand: bool
 
 
 @dataclass(slots=True)
@@ -147,6 +148,12 @@ class Stack:
     def environment(self, service: str) -> dict[str, str]:
         """The variables of a service process, for starting a further instance by hand."""
         return clean_environment() | assembly.environment(self.layout, self.plan, self._memory(), service)
+
+    def program(self, service: str, extra: Mapping[str, str]) -> Program:
+        """How to run a service of this stack whose plan leaves that to its holder; `extra` variables win."""
+        memory = self._memory()
+        settings = assembly.environment(self.layout, self.plan, memory, service) | dict(extra)
+        return services.program(service, self.layout.log(service), memory.ports[service], settings)
 
     def mails(self) -> list[dict[str, Any]]:
         """Every mail that has left so far."""

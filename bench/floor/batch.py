@@ -16,9 +16,8 @@ _READ = """
 SELECT 'd'::"char", id, NULL::int, NULL::jsonb, NULL::int, NULL::int[], NULL::int[]
 FROM inbox WHERE id = ANY($1::uuid[])
 UNION ALL SELECT 'c', child_id, version, held, NULL, NULL, NULL FROM children WHERE child_id = ANY($2::uuid[])"""
-_READ_POOLED = (
-    _READ + " UNION ALL SELECT 'p', NULL, version, NULL, pool, capacity, used FROM pools WHERE pool = ANY($3::int[])"
-)
+_POOLS = " UNION ALL SELECT 'p', NULL, version, NULL, pool, capacity, used FROM pools WHERE pool = ANY($3::int[])"
+_READ_POOLED = _READ + _POOLS
 
 _WRITE = """
 WITH i AS (INSERT INTO inbox SELECT unnest($1::uuid[])),

@@ -25,7 +25,7 @@ from services.notification.store import Addressee
 
 log = structlog.get_logger(__name__)
 
-Submit = Callable[[RecordDelivery], Awaitable[Any]]
+Submit = Callable[[Sequence[RecordDelivery]], Awaitable[Sequence[Any]]]
 Addressees = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Addressee]]]
 
 MARGIN_S = 3.0
@@ -175,7 +175,7 @@ class Courier:
     async def _tell(self, reports: list[RecordDelivery]) -> None:
         """Records results, all in one batch of the processor; again and again while the service cannot take them."""
         while reports:
-            outcomes = await asyncio.gather(*map(self._submit, reports), return_exceptions=True)
+            outcomes = await self._submit(reports)
             again = []
             for report, outcome in zip(reports, outcomes, strict=True):
                 if isinstance(outcome, Unavailable):

@@ -26,10 +26,10 @@ from services.notification.settings import NotificationSettings
 
 INPUTS = (
     # Something happened that people must know.
-    on(CaseAssigned, decide=telling.case_assigned, state=store.told_about_case),
-    on(WaitingListJoined, decide=telling.case_waits, state=store.told_about_case),
-    on(CaseHandedOver, decide=telling.case_handed_over, state=store.told_about_case),
-    on(ScreeningCompleted, decide=telling.screening_completed, state=store.told_about_screening),
+    on(CaseAssigned, decide=telling.case_assigned, state=store.told_of_assignment),
+    on(WaitingListJoined, decide=telling.case_waits, state=store.told_of_waiting),
+    on(CaseHandedOver, decide=telling.case_handed_over, state=store.told_of_hand_over),
+    on(ScreeningCompleted, decide=telling.screening_completed),
     # Who they are, whether they may be written to, and who is told for a team.
     command(
         "PUT /recipients/{recipient_id}",

@@ -30,7 +30,9 @@ async def send_claimed(context: Context) -> None:
         async with context.connection() as connection:
             return await store.addressees(connection, message_ids)
 
-    courier = Courier(channels_of(settings), Letters(settings.case_link), submit=context.submit, addressees=addressees)
+    courier = Courier(
+        channels_of(settings), Letters(settings.case_link), submit=context.submit_all, addressees=addressees
+    )
     context.on_commit(courier.notify)
     context.on_stop(courier.drain)
     context.show("channels_failing", courier.failing)

@@ -14,14 +14,25 @@ from services.notification.domain.delivery import AtSending
 from services.notification.domain.message import Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.recipient import AtDuty
+from services.notification.domain.telling import Addressed
+
+
+def _nobody(_: object) -> None:
+    return None
+
 
 recipients = Table(Recipient, "recipients", key="recipient_id")
 duties = Table(Duty, "duties", key="duty_key")
 messages = Table(Message, "messages", key="message_id", due="next_due_at")
 standings = Table(Standing, "policy_at_sending", key="message_id")
 
-told_about_case = messages.many("consultation_id", column="about_id", order="message_id", limit=200)
-told_about_screening = messages.many("screening_id", column="about_id", order="message_id", limit=200)
+told_of_assignment = State(
+    Addressed, practitioner=recipients.by("practitioner_id"), requester=recipients.by("requested_by")
+)
+told_of_waiting = State(Addressed, practitioner=recipients.by(_nobody), requester=recipients.by("requested_by"))
+told_of_hand_over = State(
+    Addressed, practitioner=recipients.by("to_practitioner_id"), requester=recipients.by("requested_by")
+)
 recipient = recipients.by("recipient_id")
 message = messages.by("message_id")
 at_sending = State(AtSending, message=messages.by("key"), standing=standings.by("key"))

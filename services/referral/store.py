@@ -54,7 +54,7 @@ _WHO_HANDS_OVER = """ANY (ARRAY(
   SELECT (m->>'practitioner_id')::uuid FROM pools p, jsonb_array_elements(p.members) m
   WHERE p.team_id = k AND p.hands_over AND m->>'must_hand_over' IS NOT NULL))"""
 _FAMILIES_IN_LINE = f"""ANY (ARRAY(
-  (SELECT family_id FROM consultations w WHERE w.team_id = k AND w.unsettled AND w.status = 'accepted'
+  (SELECT family_id FROM consultations w WHERE w.team_id = k AND w.unsettled AND w.waiting_since IS NOT NULL
    AND w.family_id IS NOT NULL ORDER BY w.band, w.waiting_since LIMIT {ASKED})
   UNION ALL
   (SELECT family_id FROM consultations w WHERE w.team_id = k AND NOT w.unsettled AND w.waiting_since IS NOT NULL
@@ -64,7 +64,7 @@ pool_at_work = State(
     PoolAtWork,
     pool=pools.by("key"),
     asked=consultations.many(
-        "key", column="team_id", where="unsettled AND status = 'accepted'", order=_ORDER, limit=ASKED
+        "key", column="team_id", where="unsettled AND waiting_since IS NOT NULL", order=_ORDER, limit=ASKED
     ),
     waiting=consultations.many(
         "key",
@@ -82,7 +82,7 @@ pool_at_work = State(
         limit=LEAVING,
     ),
     ended=consultations.many(
-        "key", column="team_id", where="unsettled AND status <> 'accepted'", order="ended_at", limit=ENDED
+        "key", column="team_id", where="unsettled AND waiting_since IS NULL", order="ended_at", limit=ENDED
     ),
     siblings=consultations.many(
         "key",

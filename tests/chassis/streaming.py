@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID
 
+from aiokafka.record._crc32c import crc
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -42,7 +44,9 @@ async def make_topic(bootstrap: str, name: str, partitions: int = PARTITIONS) ->
     """A topic of the test's own, known to every client that asks now."""
     await broker_at(bootstrap).create_topic(name, partitions=partitions, replication=1)
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    await until(lambda: all(p.leader >= 0 for p in _partitions(admin, name)) and len(_partitions(admin, name)) == partitions)
+    await until(
+        lambda: all(p.leader >= 0 for p in _partitions(admin, name)) and len(_partitions(admin, name)) == partitions
+    )
     return name
 
 
@@ -55,11 +59,24 @@ async def put(bootstrap: str, topic: str, records: Iterable[Record]) -> None:
     producer = broker_at(bootstrap).producer()
     await producer.start()
     try:
-        sent = [
-            await producer.send(topic, value=r.value, key=r.key, headers=list(r.headers))  # type: ignore[arg-type]
-            for r in records
-        ]
+        sent = [await producer.send(topic, value=r.value, key=r.key, headers=list(r.headers)) for r in records]
         await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+async def put_with_unreadable_header_name(bootstrap: str, topic: str, r: Record) -> None:
+    """A record that a broker takes and that no client library would make: a header's name is not UTF-8."""
+    producer = broker_at(bootstrap).producer()
+    await producer.start()
+    try:
+        batch = producer.create_batch()
+        batch.append(key=r.key, value=r.value, timestamp=None, headers=[*r.headers, ("@@@@", b"x")])
+        raw = bytearray(batch._build())
+        raw[:] = raw.replace(b"@@@@", b"\xff\xfe\xff\xfe")
+        raw[17:21] = struct.pack(">I", crc(bytes(raw[21:])))
+        batch._buffer = raw
+        await (await producer.send_batch(batch, topic, partition=0))
     finally:
         await producer.stop()
 
@@ -77,7 +94,7 @@ def _read_all(bootstrap: str, topic: str) -> list[Record]:
         consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in left])
         found: list[Record] = []
         while left:
-            for m in consumer.consume(500, 10):
+            for m in consumer.consume(500, 0.1):
                 assert m.error() is None, m.error()
                 found.append(Record(topic, m.partition(), m.offset(), m.key(), m.value(), tuple(m.headers() or ()), 0))
                 if m.offset() >= ends[m.partition()] - 1:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from attune.addresses import NotReachable
-from attune.parked import chosen, shown, why
+from attune.parked import chosen, parked, shown, why
 from tests.support.given import NOON, some_id
 
 
@@ -24,6 +25,9 @@ def row(name: str, **changed: Any) -> dict[str, Any]:
         "attempts": 1,
         "parked_at": NOON.isoformat(),
         "resolved_by": None,
+        "topic": "attune.screening",
+        "partition": 3,
+        "offset": 17,
     } | changed
 
 
@@ -40,8 +44,8 @@ def test_nothing_parked_is_said() -> None:
 
 def test_a_parked_input_shows_id_service_age_state_and_reason() -> None:
     shown_text = text(row("a"))
-    assert str(some_id("a")) in shown_text
-    for part in ("referral", "5 min", "failed", "schema violation outcome missing"):
+    assert some_id("a").hex[-8:] in shown_text
+    for part in ("referral", "5 min", "failed", "schema violation (outcome missing)"):
         assert part in " ".join(shown_text.split())
 
 
@@ -51,13 +55,18 @@ def test_one_that_queues_says_that_it_waits() -> None:
 
 def test_attempts_and_the_operator_are_named() -> None:
     assert why(row("a", attempts=3)).endswith(", tried 3 times")
-    assert why(row("a", state="retry", resolved_by="jo.b/5d9d")).endswith(", retry by jo.b/5d9d")
+    assert why(row("a", state="retry", resolved_by="jo.b/5d9d")).endswith(", retry by jo.b")
 
 
-def test_what_could_not_even_be_read_is_named_by_its_intake() -> None:
-    assert (
-        why(row("a", type=None, intake="unreadable", key=None, reason="not_json", detail="")) == "unreadable: not json"
-    )
+def test_what_could_not_even_be_read_is_named_by_its_place() -> None:
+    unreadable = row("a", type=None, intake="unreadable", key="raw:ff", reason="not_json", detail="")
+    assert why(unreadable) == "record attune.screening/3/17: not json"
+
+
+def test_a_name_that_cannot_be_recorded_is_refused_before_anything_is_asked() -> None:
+    result = CliRunner().invoke(parked, ["retry", "1234", "--by", "Jo B"])
+    assert result.exit_code == 2
+    assert "'Jo B' cannot be recorded" in result.stderr
 
 
 def test_one_is_chosen_by_its_id_or_the_end_of_it() -> None:
@@ -73,5 +82,11 @@ def test_one_that_is_not_there_is_said_to_be_missing(wanted: str) -> None:
 
 
 def test_an_end_that_two_share_is_not_guessed() -> None:
+    twin = row("b", id="019cae6c-0000-7000-8000-00000000" + str(some_id("a"))[-4:])
     with pytest.raises(NotReachable, match="2 parked inputs"):
-        chosen([row("a"), row("a")], str(some_id("a"))[-4:])
+        chosen([row("a"), twin], str(some_id("a"))[-4:])
+
+
+def test_a_record_that_two_services_could_not_read_needs_the_service() -> None:
+    with pytest.raises(NotReachable, match="parked in referral, notification: say which with --service"):
+        chosen([row("a"), row("a", service="notification")], str(some_id("a")))

@@ -51,8 +51,11 @@ class Instance:
         self.processor.on_rows.append(self.courier.notify)
         self.admission.open()
 
-    async def record(self, command: RecordDelivery) -> Any:
-        return await self.admission.submit(COMMANDS[RecordDelivery], command)
+    async def record(self, commands: Sequence[RecordDelivery]) -> Sequence[Any]:
+        intake = COMMANDS[RecordDelivery]
+        return await self.processor.process(
+            [Input(intake, i, c, i, fingerprint=b"") for c in commands for i in [uuid7()]]
+        )
 
     async def addressees(self, message_ids: Sequence[UUID]) -> Mapping[UUID, store.Addressee]:
         async with self.pool.acquire() as connection:

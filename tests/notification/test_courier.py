@@ -68,11 +68,19 @@ class World:
             [(channel, shape)], letters, submit=self.submit, addressees=self.addressees, now=lambda: self.now
         )
 
-    async def submit(self, command: RecordDelivery) -> None:
+    async def submit(self, commands: Sequence[RecordDelivery]) -> list[Unavailable | None]:
         await asyncio.sleep(0)
-        if self.unavailable:
-            self.unavailable -= 1
-            raise Unavailable
+        outcomes: list[Unavailable | None] = []
+        for command in commands:
+            if self.unavailable:
+                self.unavailable -= 1
+                outcomes.append(Unavailable())
+            else:
+                self.record(command)
+                outcomes.append(None)
+        return outcomes
+
+    def record(self, command: RecordDelivery) -> None:
         self.recorded.append(command)
         self.apply(delivery.record(self.messages[command.message_id], command, Cause(some_id("result"), self.now)))
 

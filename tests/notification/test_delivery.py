@@ -184,6 +184,11 @@ def test_the_result_of_an_older_attempt_changes_nothing_unless_the_message_left(
     assert given(second).when(delivery.record, a_report(attempt=1)).row.status == "sent"
 
 
+def test_the_result_of_an_older_attempt_does_not_end_a_doubt() -> None:
+    doubtful = given(being_sent("email", attempt=2)).when(delivery.record, a_report("unknown", attempt=2)).row
+    given(doubtful).when(delivery.record, a_report("try_later", attempt=1)).then_nothing()
+
+
 @pytest.mark.parametrize("status", ["sent", "failed", "suppressed"])
 def test_a_result_after_the_end_changes_nothing(status: Any) -> None:
     ended = a_message(status=status, attempt=1, channel="email", next_due_at=None)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from attune_contracts.event import Event
+from attune_contracts.notification import Channel
 from chassis.decision import Decision
 from services.notification.domain import telling
-from services.notification.domain.message import Message
+from services.notification.domain.message import LEASE, Message
+from services.notification.domain.policy import Recipient
+from services.notification.domain.telling import Addressed
 from tests.notification.examples import (
     CASE,
     CHILD,
@@ -26,13 +30,29 @@ from tests.notification.examples import (
 )
 from tests.support.given import NOON, given
 
+NOBODY = Addressed(None, None)
+
+
+def recipient(recipient_id: UUID, channel: Channel, *, do_not_contact: bool = False) -> Recipient:
+    return Recipient(
+        recipient_id=recipient_id,
+        kind="practitioner",
+        channels=(channel,),
+        address="someone@example.org",
+        language="en",
+        do_not_contact=do_not_contact,
+        review_on=None,
+        set_by="somebody",
+        set_at=NOON,
+    )
+
 
 def told(decision: Decision) -> dict[str, Any]:
     return {row.kind: row.recipient_id or row.duty for row in decision.rows}
 
 
 def test_an_assignment_is_told_to_the_practitioner_and_to_whoever_asked() -> None:
-    decision = given(()).when(telling.case_assigned, case_assigned()).then()
+    decision = given(NOBODY).when(telling.case_assigned, case_assigned()).then()
     assert told(decision) == {"case_assigned_to_you": SPECIALIST, "case_assigned": VISITOR}
     first: Message = decision.rows[0]
     assert (first.status, first.next_due_at, first.attempt) == ("pending", NOON, 0)
@@ -41,50 +61,50 @@ def test_an_assignment_is_told_to_the_practitioner_and_to_whoever_asked() -> Non
 
 
 def test_who_asked_and_got_the_case_is_told_once() -> None:
-    decision = given(()).when(telling.case_assigned, case_assigned(requested_by=SPECIALIST)).then()
+    decision = given(NOBODY).when(telling.case_assigned, case_assigned(requested_by=SPECIALIST)).then()
     assert told(decision) == {"case_assigned_to_you": SPECIALIST}
 
 
 def test_a_waiting_case_is_told_to_whoever_asked() -> None:
-    assert told(given(()).when(telling.case_waits, waiting_list_joined()).then()) == {"case_waiting": VISITOR}
+    assert told(given(NOBODY).when(telling.case_waits, waiting_list_joined()).then()) == {"case_waiting": VISITOR}
 
 
 def test_a_hand_over_is_told_to_the_new_practitioner_and_to_whoever_asked() -> None:
-    decision = given(()).when(telling.case_handed_over, case_handed_over()).then()
+    decision = given(NOBODY).when(telling.case_handed_over, case_handed_over()).then()
     assert told(decision) == {"case_assigned_to_you": OTHER, "case_handed_over": VISITOR}
 
 
 def test_a_hand_over_back_to_the_list_is_told_to_whoever_asked_only() -> None:
-    decision = given(()).when(telling.case_handed_over, case_handed_over(to_practitioner_id=None)).then()
+    decision = given(NOBODY).when(telling.case_handed_over, case_handed_over(to_practitioner_id=None)).then()
     assert told(decision) == {"case_handed_over": VISITOR}
 
 
 def test_a_hand_over_to_whoever_asked_is_told_once() -> None:
-    decision = given(()).when(telling.case_handed_over, case_handed_over(to_practitioner_id=VISITOR)).then()
+    decision = given(NOBODY).when(telling.case_handed_over, case_handed_over(to_practitioner_id=VISITOR)).then()
     assert told(decision) == {"case_assigned_to_you": VISITOR}
 
 
 def test_an_urgent_concern_is_told_to_the_safeguarding_lead_before_everything_else() -> None:
-    row = given(()).when(telling.screening_completed, screening_completed(outcome="urgent_concern")).row
+    row = given(NOBODY).when(telling.screening_completed, screening_completed(outcome="urgent_concern")).row
     assert (row.kind, row.duty, row.team_id, row.about_id) == ("urgent_concern", "safeguarding_lead", TEAM, SCREENING)
     assert row.next_due_at < NOON
 
 
 @pytest.mark.parametrize("certificate", ["lapsed", "none"])
 def test_a_screening_without_a_valid_certificate_is_told_to_the_team_lead(certificate: str) -> None:
-    decision = given(()).when(telling.screening_completed, screening_completed(certificate=certificate)).then()
+    decision = given(NOBODY).when(telling.screening_completed, screening_completed(certificate=certificate)).then()
     assert told(decision) == {"certificate_lapsed": "team_lead"}
 
 
 def test_an_urgent_concern_by_a_lapsed_certificate_is_told_to_both() -> None:
     event = screening_completed(outcome="urgent_concern", certificate="lapsed")
-    decision = given(()).when(telling.screening_completed, event).then()
+    decision = given(NOBODY).when(telling.screening_completed, event).then()
     assert told(decision) == {"urgent_concern": "safeguarding_lead", "certificate_lapsed": "team_lead"}
 
 
 @pytest.mark.parametrize("outcome", ["no_concern", "monitor", "concern"])
 def test_of_every_other_screening_nobody_is_told(outcome: str) -> None:
-    given(()).when(telling.screening_completed, screening_completed(outcome=outcome)).then_nothing()
+    given(NOBODY).when(telling.screening_completed, screening_completed(outcome=outcome)).then_nothing()
 
 
 @pytest.mark.parametrize(
@@ -96,12 +116,27 @@ def test_of_every_other_screening_nobody_is_told(outcome: str) -> None:
         (telling.screening_completed, screening_completed(outcome="urgent_concern", certificate="none")),
     ],
 )
-def test_the_same_event_again_tells_nobody_twice(decide: Any, event: Event) -> None:
-    first = given(()).when(decide, event).then()
-    given(first.rows).when(decide, event).then_nothing()
+def test_the_same_event_again_means_the_same_messages(decide: Any, event: Event) -> None:
+    first, again = (given(NOBODY).when(decide, event).then() for _ in range(2))
+    assert [m.message_id for m in first.rows] == [m.message_id for m in again.rows]
+
+
+def test_a_message_by_a_channel_that_honours_a_key_is_recorded_as_claimed() -> None:
+    to = Addressed(recipient(SPECIALIST, "file"), recipient(VISITOR, "email"))
+    to_specialist, to_visitor = given(to).when(telling.case_assigned, case_assigned()).then().rows
+    assert (to_specialist.status, to_specialist.channel, to_specialist.attempt) == ("sending", "file", 1)
+    assert to_specialist.lease_until == to_specialist.next_due_at == NOON + LEASE["file"]
+    assert (to_visitor.status, to_visitor.channel, to_visitor.next_due_at) == ("pending", None, NOON)
+
+
+def test_who_must_not_be_contacted_is_not_claimed_either() -> None:
+    to = Addressed(recipient(SPECIALIST, "file", do_not_contact=True), None)
+    rows = given(to).when(telling.case_assigned, case_assigned()).then().rows
+    assert [row.status for row in rows] == ["pending", "pending"]
 
 
 def test_a_case_that_comes_back_is_told_again() -> None:
-    first = given(()).when(telling.case_assigned, case_assigned()).then()
-    again = given(first.rows).when(telling.case_assigned, case_assigned(), cause_id=message_id("a", "b")).then()
+    first = given(NOBODY).when(telling.case_assigned, case_assigned()).then()
+    again = given(NOBODY).when(telling.case_assigned, case_assigned(), cause_id=message_id("a", "b")).then()
     assert told(again) == {"case_assigned_to_you": SPECIALIST, "case_assigned": VISITOR}
+    assert not {m.message_id for m in first.rows} & {m.message_id for m in again.rows}

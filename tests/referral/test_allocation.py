@@ -251,6 +251,13 @@ def test_an_unreported_end_of_a_certificate_is_noticed_and_the_cases_are_read_by
     assert (after.hands_over, after.members[0].must_hand_over) == (True, "competence_lost")
 
 
+def test_that_somebody_else_hands_over_already_does_not_hide_another_whose_certificate_ran_out() -> None:
+    ben = member("ben", used=2)
+    before = pool(gone(used=2), ben)
+    then = looked(at_work(before, leaving=(held("a", by="ann"),)), at=NOON + timedelta(days=100))
+    assert then.then_decided().due == (TEAM,)
+
+
 def test_whoever_is_back_keeps_the_cases_that_had_not_left() -> None:
     away = Absence(some_id("leave"), NOON + timedelta(days=1), hand_over=True)
     before = pool(member("ann", used=2, absences=(away,)))

@@ -270,7 +270,7 @@ class Referral(RuleBasedStateMachine):
                 )
                 for m in pool.members
             }
-            in_line = sorted(self.in_line(pool.team_id), key=lambda c: c.rank)
+            in_line = sorted(self.in_line(pool.team_id), key=lambda c: c.rank)[: allocation.WAITING]
             able = [c for c in in_line if seats.could_ever_take(c.points, c.not_to)]
             assert not able or seats.choose(able[0].points, able[0].language, None, able[0].not_to) is None
 

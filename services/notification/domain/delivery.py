@@ -15,12 +15,10 @@ from attune_contracts.notification import (
 )
 from chassis.decision import NOTHING, Cause, Decision, Due
 from services.notification.domain.commands import RecordDelivery
-from services.notification.domain.message import HONOURS_KEY, OPEN, Attempt, Message, Status
+from services.notification.domain.message import HONOURS_KEY, LEASE, OPEN, Attempt, Message, Status
 from services.notification.domain.policy import Allowed, Standing, may_send
 from services.notification.domain.refusals import UnknownMessage
 
-LEASE: dict[str, timedelta] = {"file": timedelta(seconds=20), "email": timedelta(seconds=120)}
-"""By channel; longer than any send may take, so that nobody judges an attempt that is still under way."""
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=15)
 LONGEST_RETRY_URGENT = timedelta(minutes=1)

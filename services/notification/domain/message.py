@@ -15,6 +15,9 @@ Result = Literal["accepted", "refused_for_good", "try_later", "unknown", "not_be
 HONOURS_KEY: dict[str, bool] = {"file": True, "email": False}
 """Channels that take one message id once, however often it is sent; elsewhere a doubtful message is never repeated."""
 
+LEASE: dict[str, timedelta] = {"file": timedelta(seconds=20), "email": timedelta(seconds=120)}
+"""By channel; longer than any send may take, so that nobody judges an attempt that is still under way."""
+
 URGENT: frozenset[MessageKind] = frozenset({"urgent_concern"})
 
 AGAIN = frozenset({"sent_again", "not_arrived"})

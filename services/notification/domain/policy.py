@@ -57,6 +57,20 @@ class Standing:
     erased: bool
 
 
+def standing_of(recipient: Recipient, message_id: UUID) -> Standing:
+    """The policy of a known recipient, for a message to them."""
+    return Standing(
+        message_id=message_id,
+        recipient_id=recipient.recipient_id,
+        kind=recipient.kind,
+        channels=recipient.channels,
+        has_address=recipient.address is not None,
+        do_not_contact=recipient.do_not_contact,
+        review_on=recipient.review_on,
+        erased=recipient.erased_at is not None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     channel: Channel

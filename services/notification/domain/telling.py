@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,60 +10,73 @@ from attune_contracts.notification import MessageKind, RecipientKind
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import NOTHING, Cause, Decision
-from services.notification.domain.message import GIVE_UP_AFTER, URGENT, Message
-
-Told = tuple[Message, ...]
-"""The messages about this consultation or screening that exist already."""
+from services.notification.domain.message import GIVE_UP_AFTER, HONOURS_KEY, LEASE, URGENT, Message
+from services.notification.domain.policy import Allowed, Recipient, may_send, standing_of
 
 JUMPS_THE_QUEUE = timedelta(hours=1)
 """What is urgent is due before everything else that waits, because the clock takes the longest due first."""
 
 
-def case_assigned(told: Told, event: CaseAssigned, cause: Cause) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """The people whom an event about a case concerns, as far as they are known."""
+
+    practitioner: Recipient | None
+    requester: Recipient | None
+
+
+def case_assigned(to: Addressed, event: CaseAssigned, cause: Cause) -> Decision:
     """The practitioner and whoever asked are told; one message where they are the same person."""
-    to_practitioner = _letter("case_assigned_to_you", event.practitioner_id, event, cause)
+    to_practitioner = _letter("case_assigned_to_you", event.practitioner_id, to.practitioner, event, cause)
     if event.requested_by == event.practitioner_id:
-        return _tell(told, to_practitioner)
-    return _tell(told, to_practitioner, _letter("case_assigned", event.requested_by, event, cause))
+        return Decision(rows=(to_practitioner,))
+    return Decision(rows=(to_practitioner, _letter("case_assigned", event.requested_by, to.requester, event, cause)))
 
 
-def case_waits(told: Told, event: WaitingListJoined, cause: Cause) -> Decision:
+def case_waits(to: Addressed, event: WaitingListJoined, cause: Cause) -> Decision:
     """Whoever asked is told that the case waits."""
-    return _tell(told, _letter("case_waiting", event.requested_by, event, cause))
+    return Decision(rows=(_letter("case_waiting", event.requested_by, to.requester, event, cause),))
 
 
-def case_handed_over(told: Told, event: CaseHandedOver, cause: Cause) -> Decision:
+def case_handed_over(to: Addressed, event: CaseHandedOver, cause: Cause) -> Decision:
     """The new practitioner, if there is one, and whoever asked are told."""
-    to_requester = _letter("case_handed_over", event.requested_by, event, cause)
+    to_requester = _letter("case_handed_over", event.requested_by, to.requester, event, cause)
     if event.to_practitioner_id is None:
-        return _tell(told, to_requester)
-    to_practitioner = _letter("case_assigned_to_you", event.to_practitioner_id, event, cause)
+        return Decision(rows=(to_requester,))
+    to_practitioner = _letter("case_assigned_to_you", event.to_practitioner_id, to.practitioner, event, cause)
     if event.to_practitioner_id == event.requested_by:
-        return _tell(told, to_practitioner)
-    return _tell(told, to_practitioner, to_requester)
+        return Decision(rows=(to_practitioner,))
+    return Decision(rows=(to_practitioner, to_requester))
 
 
-def screening_completed(told: Told, event: ScreeningCompleted, cause: Cause) -> Decision:
+def screening_completed(_: None, event: ScreeningCompleted, cause: Cause) -> Decision:
     """The safeguarding lead is told of an urgent concern, the team lead of a screening without a valid certificate."""
     letters = []
     if event.outcome == "urgent_concern":
         letters.append(_to_duty("urgent_concern", "safeguarding_lead", event, cause))
     if event.certificate != "valid":
         letters.append(_to_duty("certificate_lapsed", "team_lead", event, cause))
-    return _tell(told, *letters)
-
-
-def _tell(told: Told, *letters: Message) -> Decision:
-    known = {message.message_id for message in told}
-    new = tuple(letter for letter in letters if letter.message_id not in known)
-    return Decision(rows=new) if new else NOTHING
+    return Decision(rows=tuple(letters)) if letters else NOTHING
 
 
 def _letter(
-    kind: MessageKind, recipient_id: UUID, event: CaseAssigned | WaitingListJoined | CaseHandedOver, cause: Cause
+    kind: MessageKind,
+    recipient_id: UUID,
+    recipient: Recipient | None,
+    event: CaseAssigned | WaitingListJoined | CaseHandedOver,
+    cause: Cause,
 ) -> Message:
+    """Recorded as pending; for a channel that honours a key as claimed already, since no doubt can arise there."""
+    at = cause.at
+    message_id = cause.derive(f"{kind}:{recipient_id}")
+    channel = None
+    if recipient is not None:
+        verdict = may_send(standing_of(recipient, message_id), "practitioner", at)
+        if isinstance(verdict, Allowed) and HONOURS_KEY[verdict.channel]:
+            channel = verdict.channel
+    lease_until = at + LEASE[channel] if channel is not None else None
     return Message(
-        message_id=cause.derive(f"{kind}:{recipient_id}"),
+        message_id=message_id,
         kind=kind,
         about_id=event.consultation_id,
         child_id=event.child_id,
@@ -70,10 +84,13 @@ def _letter(
         recipient_id=recipient_id,
         duty=None,
         team_id=None,
-        status="pending",
-        recorded_at=cause.at,
-        give_up_at=cause.at + GIVE_UP_AFTER,
-        next_due_at=cause.at,
+        status="pending" if channel is None else "sending",
+        recorded_at=at,
+        give_up_at=at + GIVE_UP_AFTER,
+        next_due_at=lease_until or at,
+        attempt=0 if channel is None else 1,
+        channel=channel,
+        lease_until=lease_until,
     )
 
 

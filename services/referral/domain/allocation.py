@@ -126,9 +126,14 @@ class _Look:
             return
         self.rows.append(on_the_list(case))
 
+    def _cases_unread(self, pool: Pool) -> bool:
+        """Somebody must hand over only since this look: their cases were not among those that it read."""
+        known = {m.practitioner_id for m in self.before.members if m.must_hand_over}
+        return pool.hands_over and any(m.must_hand_over and m.practitioner_id not in known for m in pool.members)
+
     def decision(self) -> Decision:
         pool = self.seats.pool(self.team_id)
-        again = self.again or not self.list_was_read or (pool.hands_over and not self.before.hands_over)
+        again = self.again or not self.list_was_read or self._cases_unread(pool)
         if again:
             pool = replace(pool, next_due_at=self.at)
         unchanged = pool == self.before
