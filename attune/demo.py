@@ -135,7 +135,7 @@ def _close(console: Console, outcome: Outcome, report: Path, seconds: float) -> 
     verdict = "[bold red]It does not add up.[/]" if faults else "[bold green]Everything adds up.[/]"
     console.print(f"{verdict} {seconds:.1f} s in all; the figures are in {_near(report)}, nothing is left running.")
     if not faults:
-        console.print("[dim]To look around yourself: make up, then attune watch, attune case ID, attune describe.[/]")
+        console.print("[dim]To look around yourself: make up, make watch; .venv/bin/attune case, parked, describe[/]")
     else:
         console.print(f"[dim]The logs of the services are in {_near(report.parent / 'demo-logs')}.[/]")
 

@@ -47,13 +47,14 @@ class Admission:
         *,
         caller: str = "",
         idempotency_key: str | None = None,
+        body: bytes = b"",
         traceparent: str | None = None,
     ) -> Answer:
         """The durable answer. Raises Refused when a rule says no, Unavailable when the service cannot take it now."""
         if not self._open and not intake.internal:
             raise Unavailable("the service is starting or stopping")
         id_ = uuid7() if idempotency_key is None else command_id(caller, intake.name, idempotency_key)
-        fingerprint = b"" if intake.internal else _fingerprint(command)
+        fingerprint = b"" if intake.internal else hashlib.blake2b(body, digest_size=16).digest()
         i = Input(intake, id_, command, id_, traceparent=traceparent, by=caller, fingerprint=fingerprint)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
@@ -97,7 +98,3 @@ def command_id(caller: str, name: str, idempotency_key: str) -> UUID:
     if source.version != 7:
         source = _KEYED_BY_CALLER
     return derived_id(source, f"{caller}\0{name}\0{idempotency_key}")
-
-
-def _fingerprint(command: Command) -> bytes:
-    return hashlib.blake2b(command.__pydantic_serializer__.to_json(command), digest_size=16).digest()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 from attune_contracts.event import Event
+from chassis.value import value
 
 
 def derived_id(source: UUID, name: str) -> UUID:
@@ -22,7 +22,7 @@ def derived_id(source: UUID, name: str) -> UUID:
     return UUID(int=number & ~(0x3 << 62) | 2 << 62)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Cause:
     """Why a decision is asked for: the input's id, the instant of the decision (UTC) and who asked."""
 
@@ -30,29 +30,44 @@ class Cause:
     at: datetime
     by: str = ""
     """Subject of the caller's token for a command, empty for an event or a clock."""
+    correlation_id: UUID = UUID(int=0)
+    """The input that began the chain: a command's own id, or what the event says. A clock has none to give."""
 
     def derive(self, name: str) -> UUID:
         """An id for something new that this cause brings about."""
         return derived_id(self.id, name)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Due:
     """The input that a clock gives: the row `key` has reached its due instant."""
 
     key: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
+class Following:
+    """An event that continues a chain begun earlier, where the input at hand does not know it: a clock, a result."""
+
+    event: Event
+    correlation_id: UUID
+
+
+@value(frozen=True, slots=True)
 class Decision:
     """What follows from one input. Rows are whole new states of frozen dataclasses that `store.py` knows as tables."""
 
     rows: tuple[Any, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[Event | Following, ...] = ()
     reply: Any = None
     """Answer to a command: a value that pydantic can write as JSON. Ignored for events and clocks."""
     due: tuple[UUID, ...] = ()
     """Keys that this decision made due in the table named by `makes_due`. A hint: the sweep finds them without it."""
+
+    @property
+    def told(self) -> tuple[Event, ...]:
+        """The events without the chains that they follow."""
+        return tuple(e.event if isinstance(e, Following) else e for e in self.events)
 
 
 NOTHING = Decision()

@@ -69,7 +69,7 @@ class Intake(Protocol):
 
 
 Submit = Callable[..., Awaitable[Answered]]
-"""submit(intake, command, *, caller, idempotency_key, traceparent): raises Refused or Unavailable."""
+"""submit(intake, command, *, caller, idempotency_key, body, traceparent): raises Refused or Unavailable."""
 
 
 class Counted:
@@ -119,6 +119,8 @@ class Entrance:
             command,
             caller=caller.subject,
             idempotency_key=idempotency_key(head.get(b"idempotency-key")),
+            # What makes two requests the same: the values in the path belong to it.
+            body=b"\0".join((scope["path"].encode(), body)) if parameters else body,
             traceparent=trace.decode("latin-1") if trace else None,
         )
 

@@ -1,6 +1,6 @@
 """The size of batches under load: after a crowd a short pause lets the next crowd gather; a lone input never waits.
 
-A batch has a price of its own (a plan to start, a commit, a wake-up here and in the servers), paid once by a larger one.
+A batch has a price of its own (a plan to start, a commit, wake-ups here and in the servers): a larger one pays it once.
 """
 
 from __future__ import annotations

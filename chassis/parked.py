@@ -9,7 +9,6 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ import structlog
 from chassis import telemetry
 from chassis.database import Connection, Pool, is_impossible
 from chassis.decision import Refused, derived_id
+from chassis.value import value
 from chassis.writing import OPEN, StartAgain
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ClockCannotBeDiscarded(Refused):
     """A due clock comes again until its rule succeeds; retry it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Record:
     """A Kafka record as it came, before anybody looked at it."""
 

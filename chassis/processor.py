@@ -20,10 +20,10 @@ import structlog
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from attune_contracts.event import encode
+from attune_contracts.event import Event, encode
 from chassis import failpoints, telemetry
 from chassis.database import Connection, Pool, is_away, is_impossible, is_lost_race
-from chassis.decision import Cause, Decision, Refused, derived_id
+from chassis.decision import NOTHING, Cause, Decision, Following, Refused, derived_id
 from chassis.inputs import CommandIntake, EventIntake, Intake
 from chassis.parked import Parking, Record, parked_row
 from chassis.problem import Unavailable
@@ -304,13 +304,8 @@ class _Work:
         state = intake.state
         try:
             given = state.give(self.rows, i.data) if state is not None else None
-            decision = intake.decide(given, i.data, Cause(i.id, self.at, i.by))
-            events = [
-                Told(
-                    derived_id(i.id, f"event:{k}"), e.subject, e.type, i.correlation_id, i.id, i.traceparent, encode(e)
-                )
-                for k, e in enumerate(decision.events)
-            ]
+            decision = intake.decide(given, i.data, Cause(i.id, self.at, i.by, i.correlation_id))
+            events = [_told(i, k, e) for k, e in enumerate(decision.events)]
             if isinstance(intake, CommandIntake):
                 self._reply(n, i, intake, decision)
             else:
@@ -329,7 +324,8 @@ class _Work:
             else:
                 self._park(n, i, "failed", "rule_raised", type(error).__name__)
             return
-        if isinstance(intake, EventIntake):
+        if isinstance(intake, EventIntake) and not (decision is NOTHING and state is None):
+            # What is decided without a state and comes to nothing would come to nothing again: nobody need remember it.
             self.writing.inbox.append((i.id, self.at, None, None, None))
         for row in decision.rows:
             self.rows.put(row)
@@ -391,6 +387,15 @@ def _outcome_word(outcome: Outcome) -> str:
     if isinstance(outcome, Answer):
         return Done.HANDLED
     return outcome if isinstance(outcome, str) else "refused"
+
+
+def _told(i: Input, number: int, event: Event | Following) -> Told:
+    correlation_id = i.correlation_id
+    if type(event) is Following:
+        event, correlation_id = event.event, event.correlation_id
+    assert not isinstance(event, Following)  # noqa: S101
+    id_ = derived_id(i.id, f"event:{number}")
+    return Told(id_, event.subject, event.type, correlation_id, i.id, i.traceparent, encode(event))
 
 
 def _is_one_of(row: Any, table: Table, keys: set[Any]) -> bool:

@@ -11,12 +11,12 @@ import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
+from zlib import crc32
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from attune_contracts.catalogue import dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
@@ -110,11 +110,11 @@ class Relay:
 
     async def _send(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
         """Record batches, one at a time for each partition, so that a retry cannot change the order of a key."""
-        choose = DefaultPartitioner()
+        count = len(partitions)
         by_partition: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = {}
         for row in rows:
             key, value, headers = to_kafka(_envelope(row), row["data"])
-            by_partition.setdefault(choose(key, partitions, partitions), []).append((key, value, headers))
+            by_partition.setdefault(partitions[crc32(key) % count], []).append((key, value, headers))
         await asyncio.gather(*(self._send_partition(producer, p, records) for p, records in by_partition.items()))
 
     async def _send_partition(

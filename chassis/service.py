@@ -420,11 +420,16 @@ async def _migrate(service: Service) -> int:
     return 0
 
 
-_JOBS = {"serve": _serve, "migrate": _migrate, "topics": _topics}
+async def _prepare(service: Service) -> int:
+    return await _migrate(service) or await _topics(service)
+
+
+_JOBS = {"serve": _serve, "migrate": _migrate, "topics": _topics, "prepare": _prepare}
+"""`prepare` is migrate and topics in one process, for where one identity may do both."""
 
 
 def main(service: Service) -> None:
-    """The command line of a service: serve, migrate, topics, describe."""
+    """The command line of a service: serve, migrate, topics, prepare, describe."""
     parser = argparse.ArgumentParser(prog=f"services.{service.name}")
     parser.add_argument("what", nargs="?", default="serve", choices=[*_JOBS, "describe"])
     what = parser.parse_args().what

@@ -30,7 +30,7 @@ def domain_files() -> list[Path]:
 
 @pytest.mark.parametrize("path", domain_files(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_domain_is_pure(path: Path) -> None:
-    allowed = {"chassis.decision"} | ({"chassis.commands"} if path.name == "commands.py" else set())
+    allowed = {"chassis.decision", "chassis.value"} | ({"chassis.commands"} if path.name == "commands.py" else set())
     for name in imports(path):
         top = name.partition(".")[0]
         assert top not in IMPURE, f"{name}: a rule reads no clock and does no I/O"
@@ -49,6 +49,19 @@ def test_a_domain_makes_no_time_and_no_id(path: Path) -> None:
             assert node.func.attr not in {"now", "utcnow", "today", "uuid1", "uuid4", "uuid7"}, ast.unparse(node)
 
 
+@pytest.mark.parametrize("path", domain_files(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_domain_never_changes_a_value(path: Path) -> None:
+    """What `chassis.value` leaves to the type checker: only an object's own methods may set its attributes."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else []:
+            if isinstance(target, ast.Attribute):
+                assert isinstance(target.value, ast.Name), ast.unparse(node)
+                assert target.value.id == "self", ast.unparse(node)
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {"setattr", "object.__setattr__"}, ast.unparse(node)
+
+
 def test_sql_stands_only_in_stores_migrations_and_the_chassis() -> None:
     for path in sources("services"):
         if path.name == "store.py":
@@ -58,9 +71,9 @@ def test_sql_stands_only_in_stores_migrations_and_the_chassis() -> None:
                 assert not node.value.startswith(SQL_WORDS), f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
-def test_faststream_and_aiokafka_stand_in_two_modules_of_the_chassis() -> None:
+def test_faststream_and_aiokafka_stand_in_three_modules_of_the_chassis() -> None:
     users = {p.name for p in sources("chassis") if any(n.startswith(("faststream", "aiokafka")) for n in imports(p))}
-    assert users == {"stream.py", "relay.py"}
+    assert users == {"decoding.py", "relay.py", "stream.py"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

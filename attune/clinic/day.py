@@ -36,18 +36,22 @@ class Outcome:
 async def live(addresses: Addresses, sample: Sample, console: Console) -> Outcome:
     """One day from the first appointment to the last message. Raises Refusal or NotReachable.
 
-    A step that does not settle in time is no error here: the reckoning says what is missing.
+    A step that does not settle in time ends the day: the reckoning says what is missing.
     """
     async with Asking(addresses) as asking, Gatherer(addresses) as gatherer:
         world = World(sample, asking)
         async with Story(addresses, console, world.name) as story:
             day = _Day(world, gatherer, story, console)
             began = time.monotonic()
-            await day.prepare()
+            settled = await day.prepare()
             prepared = time.monotonic()
             for step in sample.day.steps:
-                await day.step(step)
+                settled = settled and await day.step(step)
             ended = time.monotonic()
+            if not settled:
+                console.print(
+                    f"[bold red]Not everything followed within {SETTLES_WITHIN_SECONDS:.0f} s: it ends here.[/]"
+                )
         with console.status("comparing databases, topics and mails"):
             facts = await gatherer.facts()
         reckoning = reckon(facts, world.answered)
@@ -58,25 +62,27 @@ class _Day:
     def __init__(self, world: World, gatherer: Gatherer, story: Story, console: Console) -> None:
         self._world, self._gatherer, self._story, self._console = world, gatherer, story, console
 
-    async def prepare(self) -> None:
-        """Everybody and everything that is there before the day begins."""
+    async def prepare(self) -> bool:
+        """Everybody and everything that is there before the day begins. False: it did not settle."""
         with self._console.status("staff, certificates, addresses, families and births"):
             await self._world.prepare()
-            await self._settled()
+            settled = await self._settled()
         n = self._story.heard
         certificates = f"{n['CompetenceAwarded']} certificates ({n['CompetenceExpired']} ran out)"
         families = f"{n['PregnancyRegistered']} expected children, {n['BirthRecorded']} births"
         self._console.print(
             f"[bold]Before the day[/]  {n['PractitionerRegistered']} practitioners, {certificates}, {families}"
         )
+        return settled
 
-    async def step(self, step: Step) -> None:
-        """One step, until nothing more follows from it."""
+    async def step(self, step: Step) -> bool:
+        """One step, until nothing more follows from it. False: it did not settle."""
         self._console.print(f"\n[bold]{step.title}[/]{_counted(step)}")
         self._story.telling = True
         await self._done(step)
-        await self._settled()
+        settled = await self._settled()
         self._story.telling = False
+        return settled
 
     def _done(self, step: Step) -> Awaitable[None]:
         if isinstance(step, Screenings):
@@ -88,15 +94,17 @@ class _Day:
         assert isinstance(step, Closure)  # noqa: S101 - there is no other
         return self._world.close(step)
 
-    async def _settled(self) -> None:
+    async def _settled(self) -> bool:
         """Until every event is handled, every case has its place and every message has left; and the story heard it."""
         deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
         while True:
             facts = await self._gatherer.facts(with_topics=False)
-            if not reckon(facts, self._world.answered).faults or time.monotonic() > deadline:
+            settled = not reckon(facts).faults
+            if settled or time.monotonic() > deadline:
                 break
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         await self._story.caught_up(len(facts.journal))
+        return settled
 
 
 def _counted(step: Step) -> str:

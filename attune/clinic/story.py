@@ -67,7 +67,8 @@ def told(s: Sighting, names: Names) -> Text:
     """One line of the story: the child, where along the chain, what happened, how long after the step before."""
     text = Text(no_wrap=True, overflow="ellipsis")
     child = getattr(s.event, "child_id", None)
-    text.append(f"{short(child) if child is not None else '':<8}  ", "dim")
+    unnamed = "unnamed" if hasattr(s.event, "child_id") else ""
+    text.append(f"{short(child) if child is not None else unnamed:<8}  ", "dim")
     text.append(f"{_MARKS.get(s.service, s.service):<10}  ", SERVICE_STYLES.get(s.service, ""))
     text.append(fact(s, names), "green" if isinstance(s.event, MessageSent) else style_of(s.event))
     if s.waited is not None and s.service not in _BEGINS:

@@ -12,7 +12,8 @@ from attune.stack.ports import HOST
 from attune.stack.program import Program
 
 SERVICES = ("screening", "referral", "workforce", "notification")
-JOBS = ("migrate", "topics")
+JOBS = ("prepare",)
+"""What each service does once before it serves: its migrations and its topic."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 FALL_BACK = "en"
 LONGEST_SUBJECT = 200
 
+_REFERENCE, _LINK = "\ue000", "\ue001"
+"""Marks from Unicode's private use area: no text has them."""
+
 _ABOUT_A_SCREENING = frozenset({"urgent_concern", "certificate_lapsed"})
 
 
@@ -39,6 +42,7 @@ class Letters:
 
     def __init__(self, case_link: str, folder: Path = TEMPLATES) -> None:
         self._link = case_link.rstrip("/")
+        self._ready: dict[tuple[str, str], Text] = {}
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(folder),
             undefined=StrictUndefined,
@@ -49,12 +53,20 @@ class Letters:
 
     def write(self, message: Message, language: str) -> Text:
         """The text in `language`, else in its base language, else in English. Raises UnreadableTemplate."""
+        text = self._ready.get((message.kind, language))
+        if text is None:
+            text = self._ready[message.kind, language] = self._fill(message.kind, language)
+        name = reference(message.about_id)
         about = "screenings" if message.kind in _ABOUT_A_SCREENING else "cases"
-        facts = {"reference": reference(message.about_id), "link": f"{self._link}/{about}/{message.about_id}"}
+        body = text.body.replace(_REFERENCE, name).replace(_LINK, f"{self._link}/{about}/{message.about_id}")
+        return Text(text.subject.replace(_REFERENCE, name), body, text.language)
+
+    def _fill(self, kind: str, language: str) -> Text:
+        """The text with marks for what differs from one message to the next, so that each template is filled once."""
         for candidate in dict.fromkeys((language, language.partition("-")[0], FALL_BACK)):
             try:
-                template = self._environment.get_template(f"{message.kind}.{candidate}.txt")
-                whole = template.render(facts)
+                template = self._environment.get_template(f"{kind}.{candidate}.txt")
+                whole = template.render(reference=_REFERENCE, link=_LINK)
             except TemplateNotFound:
                 continue
             except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
@@ -66,6 +78,8 @@ class Letters:
 def _parted(whole: str, language: str) -> Text:
     subject, _, rest = whole.partition("\n")
     empty, _, body = rest.partition("\n")
-    if not subject.strip() or len(subject) > LONGEST_SUBJECT or empty.strip() or not body.strip():
+    if not subject.strip() or _LINK in subject or len(subject) > LONGEST_SUBJECT:
+        raise UnreadableTemplate("Subject")
+    if empty.strip() or not body.strip():
         raise UnreadableTemplate("Layout")
     return Text(subject.strip(), body, language)

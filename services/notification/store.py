@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
 from chassis.tables import State, Table
+from chassis.value import value
 from services.notification.domain.commands import SetDuty
 from services.notification.domain.delivery import AtSending
 from services.notification.domain.message import Message, Status
@@ -47,7 +48,7 @@ at_duty = State(AtDuty, duty=duties.by(_duty_of), recipient=recipients.by("recip
 PAGE = 200
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Addressee:
     """Everything that the courier needs to write one letter: the policy of this moment, and where to."""
 

@@ -15,8 +15,7 @@ from services.notification.channels.channel import Channel, Letter, Result
 from services.notification.channels.email import EmailChannel
 from services.notification.channels.email import MailServer as Address
 from services.notification.channels.file import FileChannel, letters_in
-from services.notification.domain.delivery import LEASE
-from services.notification.domain.message import HONOURS_KEY
+from services.notification.domain.message import HONOURS_KEY, LEASE
 from services.notification.settings import NotificationSettings
 from tests.notification.examples import a_letter
 from tests.notification.mail_server import MailServer, mail_server, server_certificate

@@ -92,7 +92,7 @@ class World:
 
     def apply(self, decision: Any) -> None:
         self.messages |= {row.message_id: row for row in decision.rows}
-        self.events += [type(event).__name__ for event in decision.events]
+        self.events += [type(event).__name__ for event in decision.told]
         self.courier.notify(decision.rows)
         self.changed.set()
 

@@ -76,7 +76,7 @@ def test_an_accepted_message_is_sent() -> None:
     then = given(being_sent("email")).when(delivery.record, a_report(language="pl"))
     then.then(MessageSent(**facts(1), channel="email", language="pl", sent_at=NOON))
     assert (then.row.status, then.row.settled_at, then.row.next_due_at) == ("sent", NOON, None)
-    assert then.row.history == (Attempt(1, NOON, "email", "accepted", None),)
+    assert then.row.history == ()
 
 
 def test_a_refused_message_is_failed_at_once() -> None:

@@ -52,7 +52,7 @@ class Delivery(RuleBasedStateMachine):
                     "claimed against policy"
                 )
                 self.in_hand.append(row)
-        self.told += [type(event).__name__ for event in decision.events]
+        self.told += [type(event).__name__ for event in decision.told]
 
     def ring(self) -> None:
         at_sending = AtSending(self.message, self.standing)

@@ -70,6 +70,7 @@ def test_a_language_without_a_text_falls_back_to_english(tmp_path: Path, languag
         "\n\nno subject\n",
         "Case\n\n",
         "x" * 300 + "\n\nText\n",
+        "Case {{ link }}\n\nText\n",
     ],
 )
 def test_a_template_that_cannot_be_filled_gives_no_text_at_all(tmp_path: Path, content: str) -> None:

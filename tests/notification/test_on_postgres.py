@@ -185,7 +185,7 @@ async def test_a_kill_between_send_and_record_repeats_to_the_file_and_not_by_mai
 ) -> None:
     killed = Instance(pool, [FileChannel(path), email(mail)])
 
-    async def never(_: Any) -> None:
+    async def never(_: Any) -> Any:
         await asyncio.sleep(3600)
 
     async with at_work(killed):

@@ -63,7 +63,7 @@ class Ledger:
                 self.pools[row.team_id] = row
             else:
                 self.cases[row.consultation_id] = row
-        self.journal += decision.events
+        self.journal += decision.told
 
     def _state(self, data: Any) -> Any:
         if isinstance(data, ScreeningCompleted):

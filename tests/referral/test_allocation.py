@@ -208,6 +208,14 @@ def test_points_are_given_back_once() -> None:
     looked(at_work(pool(member("ann", used=2)), ended=(settled,))).then_nothing()
 
 
+def test_who_was_held_up_by_a_case_that_ended_while_it_waited_is_placed() -> None:
+    heavy = ended(case("a"))
+    then = looked(at_work(pool(member("ann", used=3)), ended=(heavy,), waiting=(waiting("b", minutes=1, points=1),)))
+    assert owners(then) == {"b": "ann"}
+    assert then.then_decided().rows[0] == replace(heavy, unsettled=False)
+    assert used(then) == [4]
+
+
 def gone(**said: Any) -> Any:
     return member("ann", **{"left_at": NOON, **said})
 
@@ -241,6 +249,14 @@ def test_a_reduced_capacity_hands_over_the_latest_cases_until_it_is_kept() -> No
     assert owners(then) == {"b": "ben"}
     assert [e.reason for e in then.events if isinstance(e, CaseHandedOver)] == ["capacity_reduced", "capacity_reduced"]
     assert used(then) == [2, 4]
+
+
+def test_points_that_a_reduced_capacity_leaves_over_go_to_the_head_of_the_list_and_not_to_the_latest() -> None:
+    ann = member("ann", capacity=5, used=6)
+    then = looked(at_work(pool(ann), leaving=(held("a", by="ann"),), asked=(case("b", minutes=1, points=1),)))
+    (event,) = then.events
+    assert isinstance(event, CaseHandedOver)
+    assert (event.to_practitioner_id, used(then), then.then_decided().due) == (None, [4], (TEAM,))
 
 
 def test_an_unreported_end_of_a_certificate_is_noticed_and_the_cases_are_read_by_the_next_look() -> None:

@@ -177,7 +177,7 @@ def test_the_first_acknowledgement_counts() -> None:
     given(then.row).by(some_id("another")).when(consultation.acknowledge, command).then_nothing()
 
 
-def test_a_waiting_case_leaves_the_list_when_it_is_withdrawn_and_owes_the_pool_nothing() -> None:
+def test_a_waiting_case_leaves_the_list_when_it_is_withdrawn_and_the_pool_looks_who_is_first_now() -> None:
     waiting = case("a")
     command = WithdrawConsultation(consultation_id=waiting.consultation_id)
     then = given(waiting).by(ASKER).when(consultation.withdraw, command)
@@ -190,7 +190,7 @@ def test_a_waiting_case_leaves_the_list_when_it_is_withdrawn_and_owes_the_pool_n
             withdrawn_at=NOON,
         )
     )
-    assert (then.row.status, then.row.waiting_since, then.row.unsettled) == ("withdrawn", None, False)
+    assert (then.row.status, then.row.waiting_since, then.row.unsettled) == ("withdrawn", None, True)
     given(then.row).by(ASKER).when(consultation.withdraw, command).then_nothing()
 
 

@@ -293,7 +293,7 @@ class Referral(RuleBasedStateMachine):
 
     def check_order(self, team: UUID, decision: Decision) -> None:
         """Nobody got a place while somebody before them in the list, whom the pool could ever serve, got none."""
-        placed = {e.consultation_id for e in decision.events if isinstance(e, CaseAssigned)}
+        placed = {e.consultation_id for e in decision.told if isinstance(e, CaseAssigned)}
         if not placed:
             return
         last = max(self.ledger.cases[i].rank for i in placed)

@@ -33,7 +33,7 @@ class Then:
         """Exactly these events, in this order; rows, reply and due keys only where they are said."""
         if self.refusal is not None:
             raise AssertionError(f"refused by {type(self.refusal).__name__}") from self.refusal
-        assert self.decision.events == events
+        assert self.decision.told == events
         if rows is not _UNSAID:
             assert self.decision.rows == tuple(rows)
         if reply is not _UNSAID:
@@ -57,7 +57,7 @@ class Then:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return self.then_decided().events
+        return self.then_decided().told
 
     @property
     def row(self) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from chassis.value import value
+
 Outcome = Literal["accepted", "refused_for_good", "try_later", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Letter:
     """A message as it leaves: the one place where text and address meet."""
 
@@ -26,7 +27,7 @@ class Letter:
     written_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Result:
     """`accepted`: the other side has it. `refused_for_good`: it never will. `try_later`: it surely does not have it.
 

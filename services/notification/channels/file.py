@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from services.notification.channels.channel import ACCEPTED, Letter, Result
 
 
@@ -24,7 +26,7 @@ class FileChannel:
         self.path = path
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Result]:
-        lines = "".join(map(_line, letters)).encode()
+        lines = b"".join(map(_line, letters))
         try:
             await asyncio.to_thread(self._append, lines)
         except OSError as error:
@@ -54,19 +56,19 @@ class FileChannel:
             os.close(file)
 
 
-def _line(letter: Letter) -> str:
+def _line(letter: Letter) -> bytes:
     """One line; without the address, which belongs to the recipient's row only."""
     content = {
-        "message_id": str(letter.message_id),
+        "message_id": letter.message_id,
         "kind": letter.kind,
-        "recipient_id": str(letter.recipient_id),
+        "recipient_id": letter.recipient_id,
         "language": letter.language,
         "subject": letter.subject,
         "body": letter.body,
         "attempt": letter.attempt,
-        "written_at": letter.written_at.isoformat(),
+        "written_at": letter.written_at,
     }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return to_json(content) + b"\n"
 
 
 def letters_in(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,8 @@ from attune_contracts.notification import (
     MessageSuppressed,
     SuppressedReason,
 )
-from chassis.decision import NOTHING, Cause, Decision, Due
+from chassis.decision import NOTHING, Cause, Decision, Due, Following
+from chassis.value import replace, value
 from services.notification.domain.commands import RecordDelivery
 from services.notification.domain.message import HONOURS_KEY, LEASE, OPEN, Attempt, Message, Status
 from services.notification.domain.policy import Allowed, Standing, may_send
@@ -34,7 +34,7 @@ _SUPPRESSED: dict[str | None, SuppressedReason] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtSending:
     message: Message | None
     standing: Standing | None
@@ -58,10 +58,10 @@ def record(message: Message | None, command: RecordDelivery, cause: Cause) -> De
         raise UnknownMessage
     if not _is_awaited(message, command):
         return NOTHING
+    if command.result == "accepted":
+        return _sent(message, command, cause)
     after = noted(message, command.result, command.reason, cause)
     match command.result:
-        case "accepted":
-            return _sent(after, command, cause)
         case "withheld":
             return _suppressed(after, _SUPPRESSED[command.reason], cause)
         case "refused_for_good":
@@ -150,24 +150,24 @@ def _sent(message: Message, command: RecordDelivery, cause: Cause) -> Decision:
     event = MessageSent(
         **message.facts, channel=message.claimed_channel, language=command.language or "en", sent_at=cause.at
     )
-    return Decision(rows=(settled(message, "sent", None, cause),), events=(event,))
+    return Decision(rows=(settled(message, "sent", None, cause),), events=(Following(event, message.correlation_id),))
 
 
 def _suppressed(message: Message, reason: SuppressedReason, cause: Cause) -> Decision:
     if message.may_have_left:
         return _doubtful(message, "withheld_later", cause)
     event = MessageSuppressed(**message.facts, reason=reason, suppressed_at=cause.at)
-    return Decision(rows=(settled(message, "suppressed", reason, cause),), events=(event,))
+    return Decision(rows=(settled(message, "suppressed", reason, cause),), events=(Following(event, message.correlation_id),))
 
 
 def _failed(message: Message, reason: str, cause: Cause) -> Decision:
     if message.may_have_left:
         return _doubtful(message, reason, cause)
     event = MessageFailed(**message.facts, channel=message.claimed_channel, reason=reason, failed_at=cause.at)
-    return Decision(rows=(settled(message, "failed", reason, cause),), events=(event,))
+    return Decision(rows=(settled(message, "failed", reason, cause),), events=(Following(event, message.correlation_id),))
 
 
 def _doubtful(message: Message, reason: str, cause: Cause) -> Decision:
     facts: dict[str, Any] = message.facts
     event = MessageDoubtful(**facts, channel=message.claimed_channel, reason=reason, noticed_at=cause.at)
-    return Decision(rows=(settled(message, "doubtful", reason, cause),), events=(event,))
+    return Decision(rows=(settled(message, "doubtful", reason, cause),), events=(Following(event, message.correlation_id),))

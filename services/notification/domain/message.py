@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from attune_contracts.notification import Channel, MessageKind, RecipientKind
+from chassis.value import value
 
 Status = Literal["pending", "sending", "sent", "failed", "suppressed", "doubtful"]
 Result = Literal["accepted", "refused_for_good", "try_later", "unknown", "not_begun", "withheld"]
@@ -29,9 +29,9 @@ ATTEMPT_SHOWN = 1000
 OPEN: frozenset[Status] = frozenset({"pending", "sending"})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Attempt:
-    """How one attempt ended."""
+    """How one attempt ended that was not accepted, or what a person did."""
 
     attempt: int
     at: datetime
@@ -45,7 +45,7 @@ GIVE_UP_AFTER = timedelta(hours=24)
 """A message is tried for a day (ours), then it is a failed one."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Message:
     """Whom it is for, what it is about and how far it got. Ids and codes only: the text is made when it is sent.
 
@@ -61,6 +61,8 @@ class Message:
     duty: str | None
     team_id: UUID | None
     status: Status
+    correlation_id: UUID
+    """The first cause of the chain that this message ends."""
     recorded_at: datetime
     give_up_at: datetime
     next_due_at: datetime | None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from attune_contracts.notification import Channel, RecipientKind, SuppressedReason
+from chassis.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Recipient:
     """A person who may be written to. The address is personal: it is in this row and in the letter, nowhere else."""
 
@@ -27,7 +27,7 @@ class Recipient:
     erased_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Duty:
     """Who is told when something concerns a team: `team_id` null is the default for teams without an own entry."""
 
@@ -43,7 +43,7 @@ def duty_key(duty: str, team_id: UUID | None) -> str:
     return f"{duty}:{team_id or 'default'}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Standing:
     """The policy of whoever a message goes to, as it stands now; for a duty: of the person who holds it now."""
 
@@ -71,7 +71,7 @@ def standing_of(recipient: Recipient, message_id: UUID) -> Standing:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Allowed:
     channel: Channel
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from chassis.decision import NOTHING, Cause, Decision
+from chassis.value import replace, value
 from services.notification.domain.commands import EraseRecipient, SetDoNotContact, SetDuty, SetRecipient
 from services.notification.domain.policy import Duty, Recipient, duty_key
 from services.notification.domain.refusals import RecipientErased, UnknownRecipient
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtDuty:
     duty: Duty | None
     recipient: Recipient | None

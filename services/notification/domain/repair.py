@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chassis.decision import Cause, Decision
+from chassis.value import replace
 from services.notification.domain.commands import SendAgain, SettleDoubt
 from services.notification.domain.delivery import noted, settled
 from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from attune_contracts.notification import MessageKind, RecipientKind
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import NOTHING, Cause, Decision
+from chassis.value import value
 from services.notification.domain.message import GIVE_UP_AFTER, HONOURS_KEY, LEASE, URGENT, Message
 from services.notification.domain.policy import Allowed, Recipient, may_send, standing_of
 
@@ -17,7 +17,7 @@ JUMPS_THE_QUEUE = timedelta(hours=1)
 """What is urgent is due before everything else that waits, because the clock takes the longest due first."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Addressed:
     """The people whom an event about a case concerns, as far as they are known."""
 
@@ -85,6 +85,7 @@ def _letter(
         duty=None,
         team_id=None,
         status="pending" if channel is None else "sending",
+        correlation_id=cause.correlation_id,
         recorded_at=at,
         give_up_at=at + GIVE_UP_AFTER,
         next_due_at=lease_until or at,
@@ -105,6 +106,7 @@ def _to_duty(kind: MessageKind, duty: RecipientKind, event: ScreeningCompleted, 
         duty=duty,
         team_id=event.team_id,
         status="pending",
+        correlation_id=cause.correlation_id,
         recorded_at=cause.at,
         give_up_at=cause.at + GIVE_UP_AFTER,
         next_due_at=cause.at - JUMPS_THE_QUEUE if kind in URGENT else cause.at,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.referral import HandOverReason
-from chassis.decision import NOTHING, Cause, Decision, Due
+from chassis.decision import NOTHING, Cause, Decision, Due, Following
+from chassis.value import replace, value
 from services.referral.domain.assignment import Choice, Seats
 from services.referral.domain.consultation import Consultation
 from services.referral.domain.placing import assigned, case_assigned, case_handed_over, joined_list, on_the_list
@@ -19,7 +19,7 @@ ASKED, WAITING, LEAVING, ENDED = 500, 100, 100, 500
 """Cases of each kind that one look reads at most; a pool with more stays due."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PoolAtWork:
     """A pool and the cases that want something of it."""
 
@@ -31,7 +31,7 @@ class PoolAtWork:
     leaving: tuple[Consultation, ...]
     """Assigned to somebody who must hand over, latest first; read only where the pool has such a member."""
     ended: tuple[Consultation, ...]
-    """Closed or withdrawn, with points to give back."""
+    """Closed or withdrawn: with points to give back, or gone from a place that may have held up others."""
     siblings: tuple[Consultation, ...]
     """Open assigned cases of the families that want a place; read only where the pool had free points."""
 
@@ -57,17 +57,18 @@ class _Look:
         self.again = len(work.asked) == ASKED or len(work.leaving) == LEAVING or len(work.ended) == ENDED
         self.leaving: dict[UUID, tuple[UUID, HandOverReason]] = {}
         self.rows: list[Consultation] = []
-        self.events: list[Event] = []
+        self.events: list[Following] = []
 
     @property
     def list_was_read(self) -> bool:
-        """False where points became free only now: nobody may be placed before the waiting list has been seen."""
+        """False once points became free only now: nobody may be placed before the waiting list has been seen."""
         return self.before.free_points > 0 or not self.seats.any_free()
 
     def take_points_back(self) -> None:
         for case in self.work.ended:
-            if case.unsettled and case.status != "accepted" and case.assigned_to is not None:
-                self.seats.give_back(case.assigned_to, case.points)
+            if case.unsettled and case.status != "accepted":
+                if case.assigned_to is not None:
+                    self.seats.give_back(case.assigned_to, case.points)
                 self.rows.append(replace(case, unsettled=False))
 
     def take_cases_away(self) -> list[Consultation]:
@@ -86,6 +87,10 @@ class _Look:
     def place_in_order(self, leaving: list[Consultation]) -> None:
         """Nobody is overtaken: from the first case that has to wait for points, everybody behind it waits too."""
         work, seats = self.work, self.seats
+        if not self.list_was_read:
+            for case in leaving:
+                self._keep_waiting(case)
+            return
         asked = [c for c in work.asked if c.unsettled and c.status == "accepted"]
         waiting = [c for c in work.waiting if not c.unsettled and c.waiting_since is not None]
         last_read = _last_read(work)
@@ -111,17 +116,17 @@ class _Look:
         self.rows.append(placed)
         left = self.leaving.get(case.consultation_id) if self.leaving else None
         if left is None:
-            self.events.append(case_assigned(placed, choice, self.at))
+            self._tell(case, case_assigned(placed, choice, self.at))
             self.again = self.again or (not case.unsettled and len(self.work.waiting) == WAITING)
         else:
-            self.events.append(case_handed_over(placed, left[0], choice.seat.id, left[1], self.at))
+            self._tell(case, case_handed_over(placed, left[0], choice.seat.id, left[1], self.at))
 
     def _keep_waiting(self, case: Consultation) -> None:
         left = self.leaving.get(case.consultation_id)
         if left is not None:
-            self.events.append(case_handed_over(case, left[0], None, left[1], self.at))
+            self._tell(case, case_handed_over(case, left[0], None, left[1], self.at))
         elif case.unsettled:
-            self.events.append(joined_list(case, anybody=bool(self.seats.takers), at=self.at))
+            self._tell(case, joined_list(case, anybody=bool(self.seats.takers), at=self.at))
         else:
             return
         self.rows.append(on_the_list(case))
@@ -130,6 +135,9 @@ class _Look:
         """Somebody must hand over only since this look: their cases were not among those that it read."""
         known = {m.practitioner_id for m in self.before.members if m.must_hand_over}
         return pool.hands_over and any(m.must_hand_over and m.practitioner_id not in known for m in pool.members)
+
+    def _tell(self, case: Consultation, event: Event) -> None:
+        self.events.append(Following(event, case.correlation_id))
 
     def decision(self) -> Decision:
         pool = self.seats.pool(self.team_id)

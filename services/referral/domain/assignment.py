@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from attune_contracts.referral import Preference
+from chassis.value import replace
 from services.referral.domain.pool import Member, Pool, available, seen
 
 RULE = "lightest-share"

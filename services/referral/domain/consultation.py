@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -20,6 +19,7 @@ from attune_contracts.referral import (
 )
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import NOTHING, Cause, Decision, derived_id
+from chassis.value import replace, value
 from services.referral.domain.commands import (
     AcknowledgeConsultation,
     CloseCase,
@@ -48,7 +48,7 @@ BAND: dict[Priority, int] = {"urgent": 0, "routine": 1}
 PRIORITY: tuple[Priority, Priority] = ("urgent", "routine")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Consultation:
     """A request and its case. While accepted, exactly one of `assigned_to` and `waiting_since` is set."""
 
@@ -69,7 +69,7 @@ class Consultation:
     question: str | None
     status: Status
     unsettled: bool
-    """The pool has yet to take notice: of a new place on the list, or of points that an ended case gives back."""
+    """The pool has yet to take notice: of a new place on the list, or of an end, which may give points back."""
     waiting_since: datetime | None = None
     assigned_to: UUID | None = None
     """Who has the case; after its end, who had it last."""
@@ -100,7 +100,7 @@ class UnknownFollows(Exception):
     """The pathway says something must follow that this version does not know, and the outcome does not tell either."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RequestAtHand:
     """What `request` looks at: the consultation of that id, and an earlier one about the same child with its family."""
 
@@ -139,6 +139,7 @@ def consider_screening(existing: Consultation | None, event: ScreeningCompleted,
             status="accepted",
             unsettled=True,
             waiting_since=cause.at,
+            correlation_id=cause.correlation_id,
         )
     )
 
@@ -185,6 +186,7 @@ def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) 
             status="accepted",
             unsettled=True,
             waiting_since=cause.at,
+            correlation_id=cause.correlation_id,
         )
     )
 
@@ -278,7 +280,7 @@ def close(case: Consultation | None, command: CloseCase, cause: Cause) -> Decisi
 
 def _ended(case: Consultation, by: UUID, at: datetime) -> Consultation:
     """Off the list at once; the points stay in use until the pool, which guards them, takes notice."""
-    return replace(case, ended_by=by, ended_at=at, waiting_since=None, unsettled=case.assigned_to is not None)
+    return replace(case, ended_by=by, ended_at=at, waiting_since=None, unsettled=True)
 
 
 def still_open(case: Consultation | None) -> Consultation:

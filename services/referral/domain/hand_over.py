@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from chassis.decision import Cause, Decision
+from chassis.value import replace, value
 from services.referral.domain.assignment import Seat, Seats
 from services.referral.domain.commands import HandOverCase
 from services.referral.domain.consultation import Consultation, still_open
@@ -20,7 +19,7 @@ from services.referral.domain.refusals import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CaseInPool:
     """A case, and the pool of the team that the command names."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from attune_contracts.workforce import (
@@ -16,6 +15,7 @@ from attune_contracts.workforce import (
     PractitionerRegistered,
 )
 from chassis.decision import NOTHING, Cause, Decision
+from chassis.value import replace
 from services.referral.domain.pool import Absence, Competence, Member, Pool, seen
 
 IN_POOL = frozenset({"specialist", "team_lead"})

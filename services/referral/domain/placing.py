@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, HandOverReason, WaitingListJoined
+from chassis.value import replace
 from services.referral.domain.assignment import RULE, RULE_VERSION, Choice
 from services.referral.domain.consultation import Consultation
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from attune_contracts.referral import HandOverReason
+from chassis.value import replace, value
 
 COMPETENCE = "infant_mental_health"
 """What a practitioner has to be certified for to take a case."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Competence:
     """Counts from `valid_from` until just before `valid_until`."""
 
@@ -22,7 +22,7 @@ class Competence:
     valid_until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Absence:
     """Ends at `until` even where nobody reports the return; with null only when the return is reported."""
 
@@ -31,7 +31,7 @@ class Absence:
     hand_over: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Member:
     """A practitioner of the pool. `used_points` is the sum over the cases whose points have not been given back."""
 
@@ -47,7 +47,7 @@ class Member:
     """Why the cases, or those beyond the capacity, need another owner; as of the last look at the pool."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pool:
     """The row whose version guards the capacity: every change of anybody's used points goes through it."""
 

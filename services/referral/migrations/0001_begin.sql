@@ -37,8 +37,8 @@ CREATE TABLE consultations (
     ),
     CONSTRAINT assigned_case_has_an_instant CHECK ((assigned_to IS NULL) = (assigned_at IS NULL)),
     CONSTRAINT waiting_case_keeps_the_time_of_its_request CHECK (waiting_since = requested_at),
-    CONSTRAINT pool_is_told_of_new_places_and_ended_cases CHECK (
-        NOT unsettled OR (status = 'accepted') = (assigned_to IS NULL)
+    CONSTRAINT pool_is_told_of_new_places_and_ends CHECK (
+        NOT unsettled OR status <> 'accepted' OR waiting_since IS NOT NULL
     ),
     CONSTRAINT ended_case_says_when_and_by_whom CHECK (
         (status = 'accepted') = (ended_at IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 
 from attune_contracts.screening import ScreeningNotCompleted
 from chassis.decision import Cause, Decision
+from chassis.value import replace, value
 from services.screening.domain.child import Child
 from services.screening.domain.commands import RecordNotCompleted
 from services.screening.domain.definitions import InstrumentRow
@@ -15,7 +15,7 @@ from services.screening.domain.eligibility import UnknownChild, UnknownInstrumen
 from services.screening.domain.screening import Screening, ScreeningRecordedDifferently
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtAttempt:
     """What an attempt without result is judged by."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from attune_contracts.screening import BirthRecorded
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import replace, value
 from services.screening.domain.calendar import age_days, local_date
 from services.screening.domain.child import Child
 from services.screening.domain.commands import RecordBirth
@@ -65,7 +65,7 @@ class NhsNumberInUse(Refused):
     field = "nhs_number"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtBirth:
     """Every child that the birth may be about."""
 

@@ -6,16 +6,16 @@ do not count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from attune_contracts.screening import Certificate
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
 from chassis.decision import NOTHING, Cause, Decision
+from chassis.value import replace, value
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value(frozen=True, slots=True, order=True)
 class Period:
     """A competence was awarded for a time: valid from the first instant, no more at the last."""
 
@@ -25,7 +25,7 @@ class Period:
     awarded_at: datetime
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value(frozen=True, slots=True, order=True)
 class Suspension:
     """Awards made until then count no more from then on; a later award counts again."""
 
@@ -33,7 +33,7 @@ class Suspension:
     suspended_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Certificates:
     """Everything known about the competences of one practitioner."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 from attune_contracts.screening import NotCompletedReason, Outcome
+from chassis.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Child:
     """A child of the cohort, with where it stands in its screening."""
 

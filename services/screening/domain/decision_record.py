@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from attune_contracts.screening import Certificate, Outcome, Role, Setting
+from chassis.value import replace, value
 from services.screening.domain.calendar import local_date
 from services.screening.domain.commands import InstrumentDefinition, PathwayDefinition, RecordScreening
 from services.screening.domain.outcome import Conclusion, conclude
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Inputs:
     """Everything that the outcome and its standing rest on."""
 
@@ -33,7 +33,7 @@ class Inputs:
     override_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DecisionRecord:
     """Why this outcome: definitions with their versions, inputs and conclusion, so that it can be worked out again."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import value
 from services.screening.domain.commands import (
     Choice,
     Condition,
@@ -47,7 +47,7 @@ class PathwayLosesConcern(Refused):
     field = "definition.outcomes"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class InstrumentRow:
     """A loaded version of an instrument."""
 
@@ -58,7 +58,7 @@ class InstrumentRow:
     loaded_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PathwayRow:
     """A loaded version of a pathway."""
 
@@ -68,7 +68,7 @@ class PathwayRow:
     loaded_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CurrentPathway:
     """The pathway in force for an instrument."""
 
@@ -78,7 +78,7 @@ class CurrentPathway:
     definition: PathwayDefinition
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtLoadingPathway:
     """The version itself, where it is loaded, and the one in force for its instrument."""
 

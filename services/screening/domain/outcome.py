@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from attune_contracts.screening import Follows, Outcome
 from chassis.decision import Refused
+from chassis.value import value
 from services.screening.domain.commands import (
     Choice,
     Condition,
@@ -49,7 +49,7 @@ class ObservationTooShort(Refused):
     field = "seconds_observed"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Conclusion:
     """What the definitions say about one screening."""
 

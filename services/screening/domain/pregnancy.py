@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from attune_contracts.screening import PregnancyRegistered
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import value
 from services.screening.domain.calendar import local_date
 from services.screening.domain.child import Child
 from services.screening.domain.commands import RegisterPregnancy
@@ -43,7 +43,7 @@ class ExpectedDateImplausible(Refused):
     field = "expected_on"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pregnancy:
     """A registered pregnancy and the children it was expected to bring."""
 
@@ -55,7 +55,7 @@ class Pregnancy:
     registered_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtRegistration:
     """The pregnancy, where it is known, and children that have the ids asked for."""
 

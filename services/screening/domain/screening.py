@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from attune_contracts.screening import NotCompletedReason, Outcome, ScreeningCompleted
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import replace, value
 from services.screening.domain.certificate import Certificates, standing
 from services.screening.domain.child import Child
 from services.screening.domain.commands import RecordScreening
@@ -38,7 +38,7 @@ class ScreeningRecordedDifferently(Refused):
     field = "screening_id"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Screening:
     """A screening that was completed (it has a record), or an attempt that was not (it has a reason)."""
 
@@ -57,7 +57,7 @@ class Screening:
     record: DecisionRecord | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AtScreening:
     """What a screening is judged by."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import AbsenceEnded, AbsenceStarted
 from chassis.decision import NOTHING, Cause, Decision, Due, Refused
+from chassis.value import replace
 from services.workforce.domain.commands import EndAbsence, PlanAbsence
 from services.workforce.domain.competence import run_out
 from services.workforce.domain.practitioner import Absence, Practitioner, decided, here

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import replace
 from services.workforce.domain.commands import AwardCompetence, SuspendCompetence
 from services.workforce.domain.practitioner import Award, Practitioner, decided, here
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ from attune_contracts.workforce import (
     Role,
 )
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import replace, value
 from services.workforce.domain.commands import ChangeCapacity, RecordLeaving, RegisterPractitioner
 
 
@@ -39,7 +39,7 @@ class PractitionerHasLeft(Refused):
     field = "practitioner_id"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Award:
     """A certificate: valid from the first instant, no more at the last, and not from its suspension on."""
 
@@ -57,7 +57,7 @@ class Award:
         return self.suspended_at is None and not self.run_out
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Absence:
     """A time away from work, planned, begun or ended."""
 
@@ -70,7 +70,7 @@ class Absence:
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Practitioner:
     """A professional, known by an id alone."""
 

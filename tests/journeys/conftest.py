@@ -1,0 +1,74 @@
+"""One real stack for all journeys: four services, Kafka, PostgreSQL, a mail server. Each journey has a team of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from attune.stack.layout import Layout, cache_directory
+from attune.stack.stack import Stack, down
+from tests.journeys.post_office import PostOffice
+from tests.support.field import Field
+
+NAME = "journeys"
+LAST = "at_the_end"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{LAST}: looks at what all other journeys have left")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All journeys in one worker, since they share a stack; those that look back come last."""
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in mine:
+        item.add_marker(pytest.mark.xdist_group("journeys"))
+    items.sort(key=lambda item: item.get_closest_marker(LAST) is not None)
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state directory of the journeys' own, with what was fetched already."""
+    made = tmp_path_factory.mktemp("journeys")
+    for directory in (made, made.parent):
+        directory.chmod(0o711)
+    (made / "cache").symlink_to(cache_directory())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATTUNE_STATE", str(made))
+        yield made
+        down(Layout.named(NAME))
+
+
+@pytest.fixture(scope="session")
+async def post_office() -> AsyncIterator[PostOffice]:
+    """The mail server that the services send by; it lives through every restart of the stack."""
+    async with PostOffice.open() as office:
+        yield office
+
+
+def start(post_office: PostOffice) -> Stack:
+    """The journeys' stack, new or with the data of before."""
+    return Stack.up(
+        NAME,
+        servers=("postgres", "kafka"),
+        fsync=False,
+        environment={
+            "ATTUNE_SMTP_HOST": "127.0.0.1",
+            "ATTUNE_SMTP_PORT": str(post_office.port),
+            "ATTUNE_LOG_FORMAT": "json",
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+async def stack(state: Path, post_office: PostOffice) -> Stack:
+    return await asyncio.to_thread(start, post_office)
+
+
+@pytest.fixture(scope="session")
+async def field(stack: Stack) -> AsyncIterator[Field]:
+    async with Field(stack) as people:
+        yield people
