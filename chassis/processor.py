@@ -390,12 +390,11 @@ def _outcome_word(outcome: Outcome) -> str:
 
 
 def _told(i: Input, number: int, event: Event | Following) -> Told:
-    correlation_id = i.correlation_id
-    if type(event) is Following:
-        event, correlation_id = event.event, event.correlation_id
-    assert not isinstance(event, Following)  # noqa: S101
+    fact, correlation_id = (
+        (event.event, event.correlation_id) if isinstance(event, Following) else (event, i.correlation_id)
+    )
     id_ = derived_id(i.id, f"event:{number}")
-    return Told(id_, event.subject, event.type, correlation_id, i.id, i.traceparent, encode(event))
+    return Told(id_, fact.subject, fact.type, correlation_id, i.id, i.traceparent, encode(fact))
 
 
 def _is_one_of(row: Any, table: Table, keys: set[Any]) -> bool:

@@ -1,8 +1,8 @@
 """Values: dataclasses that are frozen for the type checker and cheap at run time.
 
-A frozen dataclass sets each field by `object.__setattr__`: a row of twenty fields is nine times dearer to build, and a batch
-builds thousands. So mypy sees `dataclasses.dataclass` and refuses every assignment, while the interpreter gets an ordinary
-dataclass. `tests/test_architecture.py` holds that no domain assigns to a value.
+A frozen dataclass sets each field by `object.__setattr__`: a row of twenty fields is nine times dearer to build, and a
+batch builds thousands. So mypy sees `dataclasses.dataclass` and refuses every assignment, while the interpreter gets an
+ordinary dataclass. `tests/test_architecture.py` holds that no domain assigns to a value.
 """
 
 from __future__ import annotations

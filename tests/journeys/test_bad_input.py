@@ -19,7 +19,7 @@ from services.notification import main as notification
 from services.referral import main as referral
 from services.screening import main as screening
 from services.workforce import main as workforce
-from tests.support.field import Field, Person, eventually
+from tests.support.field import Baby, Field, Person, Team, eventually
 
 CANARY = "Marigold Quillfeather"
 """Stands in every bad input where a value can stand, and must come out nowhere."""
@@ -53,6 +53,9 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.label)
 @pytest.fixture(scope="module")
 async def before(field: Field) -> dict[str, str]:
     """What all databases held before the first bad input, once nothing moved any more."""
+
+    team = await field.team()
+    await field.baby(team)
 
     async def quiet() -> dict[str, str] | None:
         one, other = await digest(field), await digest(field)
@@ -101,7 +104,9 @@ async def send(field: Field, route: Route, content: bytes, *, who: Person | None
     return await field.asks(who, f"{route.intake.method} {path_of(route)}", content=content, at=route.service, **more)
 
 
-def refused(answer: httpx.Response, status: int | set[int], *, field: str | None = None, rule: str | None = None) -> None:
+def refused(
+    answer: httpx.Response, status: int | set[int], *, field: str | None = None, rule: str | None = None
+) -> None:
     """A problem with this status, this field and this rule, and without what was sent."""
     assert answer.status_code in ({status} if isinstance(status, int) else status), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -166,7 +171,7 @@ UNREADABLE: dict[str, tuple[bytes, int | set[int], str]] = {
     "a key twice further in": (b'{"x": [{"y": 1, "y": 2}]}', 400, "duplicate_key"),
     "deep nesting": (nested(5_000), 400, "too_deep"),
     "half a surrogate": (b'{"x": "\\ud800"}', {400, 422}, ""),
-    "other than UTF-8": (CANARY.encode("utf-16"), 400, "not_utf8"),
+    "other than UTF-8": (b'{"x": "\xff' + CANARY.encode() + b'"}', 400, "not_utf8"),
     "too much": (json.dumps({"x": CANARY * 4_000}).encode(), 413, "body-too-large"),
 }
 
@@ -198,7 +203,7 @@ async def test_a_value_of_the_wrong_type_is_refused_by_its_field(route: Route, f
     """Nothing is converted: a number in quotes is no number, a text in a list is no text."""
     in_path = set(re.findall(r"\{(\w+)\}", route.intake.path))
     for name in route.intake.model.model_fields.keys() - in_path:
-        for value in ({"y": CANARY}, [CANARY, {"z": CANARY}]):
+        for value in ({"y": [CANARY]}, [[CANARY]]):
             answer = await send(field, route, json.dumps({name: value}).encode())
             assert answer.status_code == 422, (name, answer.text)
             fields = {str(e["field"]).partition(".")[0] for e in answer.json()["errors"]}
@@ -209,7 +214,9 @@ async def test_a_value_of_the_wrong_type_is_refused_by_its_field(route: Route, f
 @every_route
 async def test_a_path_that_names_nothing_possible_is_refused(route: Route, field: Field) -> None:
     for parameter in re.findall(r"\{(\w+)\}", route.intake.path):
-        path = re.sub(r"\{(\w+)\}", lambda m, p=parameter: "!" if m[1] == p else path_value(route, m[1]), route.intake.path)
+        path = re.sub(
+            r"\{(\w+)\}", lambda m, p=parameter: "!" if m[1] == p else path_value(route, m[1]), route.intake.path
+        )
         call = f"{route.intake.method} {path}"
         answer = await field.asks(field.somebody(route.role), call, {}, at=route.service)
         refused(answer, 422, field=parameter)
@@ -219,11 +226,11 @@ def path_value(route: Route, name: str) -> str:
     return "7" if route.intake.model.model_fields[name].annotation is int else str(uuid7())
 
 
-@every_route
-async def test_a_key_that_is_no_key_is_refused(route: Route, field: Field) -> None:
-    for key in ("", " ", "k" * 300, "t\u00e4glich".encode("latin-1").decode("latin-1")):
-        headers = [(b"idempotency-key", key.encode("latin-1"))]
-        answer = await send(field, route, b"{}", key=None, headers=Header(headers))
+async def test_a_key_that_is_no_key_is_refused(field: Field) -> None:
+    for key in ("", "k" * 300, "täglich"):
+        call = f"POST /consultations/{uuid7()}/withdrawal"
+        headers = Header([(b"idempotency-key", key.encode("latin-1"))])
+        answer = await field.asks(field.somebody("midwife"), call, {}, key=None, headers=headers)
         refused(answer, 400, field="idempotency-key", rule="visible_ascii_1_to_255")
 
 
@@ -245,8 +252,6 @@ Told = tuple[str, str, Callable[[Field], dict[str, Any]], int, str, str]
 
 def a_result(**other: Any) -> Callable[[Field], dict[str, Any]]:
     def made(field: Field) -> dict[str, Any]:
-        from tests.support.field import Baby, Team
-
         hv = field.somebody("health_visitor")
         nobody = Baby(uuid7(), uuid7(), Team(uuid7(), hv, (), hv, hv))
         result = field.result(nobody, "concern", by=hv, answers={"who_helps": CANARY})
@@ -304,7 +309,9 @@ UNTRUE: tuple[Told, ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("route", "role", "body", "status", "about", "rule"), UNTRUE, ids=lambda p: p if isinstance(p, str) else "")
+@pytest.mark.parametrize(
+    ("route", "role", "body", "status", "about", "rule"), UNTRUE, ids=lambda p: p if isinstance(p, str) else ""
+)
 async def test_what_cannot_be_true_is_refused(  # noqa: PLR0917 - one sentence each
     route: str, role: str, body: Callable[[Field], dict[str, Any]], status: int, about: str, rule: str, field: Field
 ) -> None:

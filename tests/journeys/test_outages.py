@@ -85,7 +85,9 @@ async def test_everything_is_there_after_a_stop_and_a_start(field: Field, post_o
     await all_assigned_once(field, babies)
 
 
-async def test_everything_that_was_answered_is_there_after_the_power_fails(field: Field, post_office: PostOffice) -> None:
+async def test_everything_that_was_answered_is_there_after_the_power_fails(
+    field: Field, post_office: PostOffice
+) -> None:
     # given results that are being sent
     team, babies = await clinic(field, 12)
     sending = [asyncio.create_task(field.screens(baby, "concern")) for baby in babies]

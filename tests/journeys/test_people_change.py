@@ -35,7 +35,11 @@ async def a_specialist_with_cases(field: Field, *others: int) -> tuple[Team, Per
 LEAVES: dict[str, tuple[str, dict[str, Any], str]] = {
     "leaves the service": ("leaving", {"reason": "retired"}, "practitioner_left"),
     "is long away": ("absences", {"kind": "sickness", "hand_over": True}, "absence"),
-    "loses her certificate": ("competences/infant_mental_health/suspension", {"reason": "under_review"}, "competence_lost"),
+    "loses her certificate": (
+        "competences/infant_mental_health/suspension",
+        {"reason": "under_review"},
+        "competence_lost",
+    ),
 }
 
 

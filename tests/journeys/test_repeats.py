@@ -85,5 +85,3 @@ async def test_a_screening_cannot_be_recorded_differently_under_its_id(field: Fi
     await field.does(team.health_visitor, "POST /screenings", body)
     other = await field.asks(team.health_visitor, "POST /screenings", body | {"setting": "video"})
     assert (other.status_code, other.json()["errors"][0]["field"]) == (409, "screening_id")
-
-

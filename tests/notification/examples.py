@@ -106,6 +106,7 @@ def a_message(**changes: Any) -> Message:
         duty=None,
         team_id=None,
         status="pending",
+        correlation_id=some_id("chain"),
         recorded_at=NOON,
         give_up_at=NOON + GIVE_UP_AFTER,
         next_due_at=NOON,

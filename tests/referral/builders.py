@@ -81,6 +81,7 @@ def case(name: str, *, minutes: int = 0, **said: Any) -> Consultation:
         "question": None,
         "status": "accepted",
         "unsettled": True,
+        "correlation_id": some_id(f"chain {name}"),
         "waiting_since": asked_at,
     }
     return Consultation(**{**fields, **said})

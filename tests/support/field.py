@@ -96,12 +96,19 @@ async def eventually(find: Callable[[], Awaitable[Any]], what: str, within: floa
         await asyncio.sleep(0.05)
 
 
+ISSUED: set[str] = set()
+"""Every NHS number that was made up here, for whoever looks whether one came out somewhere."""
+
+ANSWERS = {"first_weeks": "Grey, with an hour of sun.", "who_helps": "My sister on Sundays."}
+
+
 def nhs_number() -> str:
     """A valid number of the range that is never issued."""
     while True:
         nine = f"9{random.randrange(10**8):08d}"
         check = 11 - sum(int(d) * (10 - n) for n, d in enumerate(nine)) % 11
         if check != 10:
+            ISSUED.add(nine + str(check % 11))
             return nine + str(check % 11)
 
 
@@ -288,7 +295,7 @@ class Field:
             "child_id": baby.child_id,
             "instrument": INSTRUMENT,
             "instrument_version": 1,
-            "answers": {"first_weeks": "Grey, with an hour of sun.", "who_helps": "My sister on Sundays."},
+            "answers": ANSWERS,
             "observed": OBSERVED[outcome],
             "seconds_observed": 150,
             "setting": "home",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from attune_contracts.event import Event
 from attune_contracts.notification import (
     MessageDoubtful,
     MessageFailed,
@@ -146,28 +147,38 @@ def settled(message: Message, status: Status, reason: str | None, cause: Cause) 
     return replace(message, status=status, reason=reason, settled_at=cause.at, next_due_at=None, lease_until=None)
 
 
+def _ended(message: Message, event: Event) -> Decision:
+    return Decision(rows=(message,), events=(Following(event, message.correlation_id),))
+
+
 def _sent(message: Message, command: RecordDelivery, cause: Cause) -> Decision:
     event = MessageSent(
         **message.facts, channel=message.claimed_channel, language=command.language or "en", sent_at=cause.at
     )
-    return Decision(rows=(settled(message, "sent", None, cause),), events=(Following(event, message.correlation_id),))
+    return _ended(settled(message, "sent", None, cause), event)
 
 
 def _suppressed(message: Message, reason: SuppressedReason, cause: Cause) -> Decision:
     if message.may_have_left:
         return _doubtful(message, "withheld_later", cause)
     event = MessageSuppressed(**message.facts, reason=reason, suppressed_at=cause.at)
-    return Decision(rows=(settled(message, "suppressed", reason, cause),), events=(Following(event, message.correlation_id),))
+    return Decision(
+        rows=(settled(message, "suppressed", reason, cause),), events=(Following(event, message.correlation_id),)
+    )
 
 
 def _failed(message: Message, reason: str, cause: Cause) -> Decision:
     if message.may_have_left:
         return _doubtful(message, reason, cause)
     event = MessageFailed(**message.facts, channel=message.claimed_channel, reason=reason, failed_at=cause.at)
-    return Decision(rows=(settled(message, "failed", reason, cause),), events=(Following(event, message.correlation_id),))
+    return Decision(
+        rows=(settled(message, "failed", reason, cause),), events=(Following(event, message.correlation_id),)
+    )
 
 
 def _doubtful(message: Message, reason: str, cause: Cause) -> Decision:
     facts: dict[str, Any] = message.facts
     event = MessageDoubtful(**facts, channel=message.claimed_channel, reason=reason, noticed_at=cause.at)
-    return Decision(rows=(settled(message, "doubtful", reason, cause),), events=(Following(event, message.correlation_id),))
+    return Decision(
+        rows=(settled(message, "doubtful", reason, cause),), events=(Following(event, message.correlation_id),)
+    )

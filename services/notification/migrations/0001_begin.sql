@@ -39,6 +39,7 @@ CREATE TABLE messages (
     duty           text,
     team_id        uuid,
     status         text NOT NULL,
+    correlation_id uuid NOT NULL,
     recorded_at    timestamptz NOT NULL,
     give_up_at     timestamptz NOT NULL,
     next_due_at    timestamptz,

@@ -70,6 +70,8 @@ class Consultation:
     status: Status
     unsettled: bool
     """The pool has yet to take notice: of a new place on the list, or of an end, which may give points back."""
+    correlation_id: UUID
+    """The first cause of the chain that this request belongs to; what the pool tells later continues it."""
     waiting_since: datetime | None = None
     assigned_to: UUID | None = None
     """Who has the case; after its end, who had it last."""

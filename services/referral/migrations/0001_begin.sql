@@ -18,6 +18,7 @@ CREATE TABLE consultations (
     question text,
     status text NOT NULL,
     unsettled boolean NOT NULL,
+    correlation_id uuid NOT NULL,
     waiting_since timestamptz,
     assigned_to uuid,
     assigned_at timestamptz,
