@@ -6,6 +6,8 @@ import asyncio
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +29,9 @@ REPORT = ROOT / "reports" / "demo.json"
 def demo(
     report: Annotated[Path, typer.Option("--report", help="Where the figures go, as JSON.")] = REPORT,
     samples: Annotated[Path | None, typer.Option("--samples", help="Another directory with the three files.")] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", metavar="NAME", help="A running stack without data, or its stack.json.")
+    ] = None,
 ) -> None:
     """Live through a day of a clinic on real Kafka and PostgreSQL, with real mail; then check that it adds up.
 
@@ -34,38 +39,49 @@ def demo(
     """
     from rich.console import Console
 
+    from attune.asking import Refusal
+    from attune.clinic.day import live
     from attune.clinic.sample import SAMPLES, SampleBroken, load
     from attune.stack.stack import StackFailed
 
     console = Console(highlight=False)
     began = time.monotonic()
-    with readable_errors(*_expected(), SampleBroken, StackFailed):
+    with readable_errors(Refusal, SampleBroken, StackFailed):
         sample = load(samples or SAMPLES)
-        stack = _started(console)
-        try:
-            from attune.clinic.day import live
-
-            outcome = asyncio.run(live(Addresses.of(stack.summary), sample, console))
+        with _system(stack, console, report.parent) as addresses:
+            outcome = asyncio.run(live(addresses, sample, console))
             console.print(table(outcome))
             if outcome.reckoning.faults:
-                _keep_logs(stack, report.parent)
-        except Exception:
-            _keep_logs(stack, report.parent)
-            raise
-        finally:
-            with console.status("stopping"):
-                stack.stop()
+                raise _DoesNotAddUp
     seconds = time.monotonic() - began
     _write(report, outcome, seconds)
-    _close(console, outcome, report, seconds)
+    _close(console, outcome, report, seconds, left_running=stack is not None)
     if outcome.reckoning.faults:
         raise typer.Exit(1)
 
 
-def _expected() -> tuple[type[Exception], ...]:
-    from attune.asking import Refusal
+class _DoesNotAddUp(Exception):
+    """The check found something: the logs are worth keeping."""
 
-    return (Refusal,)
+
+@contextmanager
+def _system(stack: str | None, console: Console, logs: Path) -> Iterator[Addresses]:
+    """The system that is asked for, or a new one, stopped at the end; where something went wrong, its logs are kept."""
+    if stack is not None:
+        with suppress(_DoesNotAddUp):
+            yield Addresses.running(stack)
+        return
+    made = _started(console)
+    try:
+        yield Addresses.of(made.summary)
+    except _DoesNotAddUp:
+        _keep_logs(made, logs)
+    except Exception:
+        _keep_logs(made, logs)
+        raise
+    finally:
+        with console.status("stopping"):
+            made.stop()
 
 
 def _started(console: Console) -> Stack:
@@ -116,7 +132,7 @@ def table(outcome: Outcome) -> RenderableType:
         ("  closed", r.ended, "points given back"),
         ("handed over", r.handed_over, "nobody who left has a case"),
         ("messages", r.messages, mails),
-        ("events", r.events, f"in the journals; {in_topics} in Kafka, in order; handled by every reader"),
+        ("events", r.events, f"in the journals; {in_topics} in Kafka, in order; all read by all readers"),
         ("parked", r.parked, "inputs that could not be handled"),
     ]
     for what, figure, against in rows:
@@ -126,14 +142,17 @@ def table(outcome: Outcome) -> RenderableType:
     return shown
 
 
-def _close(console: Console, outcome: Outcome, report: Path, seconds: float) -> None:
+def _close(console: Console, outcome: Outcome, report: Path, seconds: float, *, left_running: bool) -> None:
     faults = outcome.reckoning.faults
     for fault in faults[:20]:
         console.print(f"[bold red]{fault.kind}[/] {fault.what}")
     if len(faults) > 20:
         console.print(f"... and {len(faults) - 20} more in {_near(report)}")
     verdict = "[bold red]It does not add up.[/]" if faults else "[bold green]Everything adds up.[/]"
-    console.print(f"{verdict} {seconds:.1f} s in all; the figures are in {_near(report)}, nothing is left running.")
+    running = "" if left_running else ", nothing is left running"
+    console.print(f"{verdict} {seconds:.1f} s in all; the figures are in {_near(report)}{running}.")
+    if left_running:
+        return
     if not faults:
         console.print("[dim]To look around yourself: make up, make watch; .venv/bin/attune case, parked, describe[/]")
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from attune.addresses import Addresses, NotReachable
-from attune_contracts.catalogue import SERVICES, topic
+from attune_contracts.catalogue import CATALOGUE, SERVICES, topic
 from attune_contracts.envelope import Unreadable, parse, read_envelope
 from attune_contracts.event import Event
 
@@ -87,8 +87,8 @@ class Facts:
     """What was found, before anybody judges it."""
 
     journal: Sequence[Told] = ()
-    handled: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
-    """Ids in the inbox of each service."""
+    unread: Mapping[str, int] | None = None
+    """Records that each service has not read to the end of its topics; None where nobody looked."""
     parked: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """Ids of the open parked inputs of each service."""
     outbox: Mapping[str, int] = field(default_factory=dict)
@@ -119,6 +119,13 @@ _READS: Mapping[str, tuple[str, ...]] = {
     ),
     "workforce": (),
 }
+
+
+_GROUPS = {
+    f"attune.{reader}": sorted({topic(e.service) for e in CATALOGUE.values() if reader in e.readers})
+    for reader in sorted({reader for e in CATALOGUE.values() for reader in e.readers})
+}
+"""Which topics each service reads, as the catalogue says."""
 
 
 class Gatherer:
@@ -158,9 +165,9 @@ class Gatherer:
         topics, unreadable = (await _topics(self._addresses.broker(), journal)) if with_topics else (None, 0)
         return Facts(
             journal=journal,
-            handled={s: read[s][1] for s in SERVICES},
-            parked={s: read[s][2] for s in SERVICES},
-            outbox={s: read[s][3] for s in SERVICES},
+            unread=await self.unread() if with_topics else None,
+            parked={s: read[s][1] for s in SERVICES},
+            outbox={s: read[s][2] for s in SERVICES},
             topics=topics,
             unreadable=unreadable,
             screenings=tuple(Screened(*row) for row in screenings),
@@ -178,11 +185,14 @@ class Gatherer:
                 "SELECT event_id, key, sequence, type, data FROM journal ORDER BY key, sequence"
             )
             told = [Told(service, r[0], r[1], r[2], parse(r[3], r[4])) for r in rows]
-            inbox = frozenset(r[0] for r in await connection.fetch("SELECT id FROM inbox"))
             parked = await connection.fetch("SELECT id FROM parked WHERE state NOT IN ('done', 'discarded')")
             waiting = await connection.fetchval("SELECT count(*) FROM outbox")
             own = [await connection.fetch(query) for query in _READS[service]]
-        return service, own, (told, inbox, frozenset(r[0] for r in parked), waiting)
+        return service, own, (told, frozenset(r[0] for r in parked), waiting)
+
+    async def unread(self) -> dict[str, int]:
+        """How many records each service has yet to read."""
+        return await self._addresses.broker().behind(_GROUPS)
 
     def _mails(self, given: Iterable[Mapping[str, Any]] | None) -> tuple[str, ...] | None:
         if given is None:

@@ -17,6 +17,8 @@ from chassis.processor import BATCH, Answer, Input, Outcome, Processor
 
 WRITERS = 2
 """Batches of commands under way at once: one is decided while the other waits for the disk."""
+LONGEST_PAUSE = 0.008
+"""Seconds; callers wait for their answers."""
 QUEUE = 5_000
 """Commands that may wait; beyond that callers are told to come again."""
 _KEYED_BY_CALLER = UUID("018f0000-0000-7000-8000-000000000000")
@@ -72,7 +74,7 @@ class Admission:
         """One writer, for as long as the service runs: whatever waits when it is free makes its next batch."""
         waiting: list[tuple[Input, asyncio.Future[Outcome]]] = []
         while True:
-            await pace.gather_after(len(waiting))
+            await pace.gather_after(len(waiting), longest=LONGEST_PAUSE)
             waiting = [await self._queue.get()]
             while len(waiting) < BATCH and not self._queue.empty():
                 waiting.append(self._queue.get_nowait())

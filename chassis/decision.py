@@ -10,16 +10,18 @@ from uuid import UUID
 from attune_contracts.event import Event
 from chassis.value import value
 
+_FREE_BITS = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
+_VERSION_7 = 7 << 76 | 2 << 62
+
 
 def derived_id(source: UUID, name: str) -> UUID:
     """An id that follows from `source` and `name`: the same again whenever the same input is decided again.
 
     Keeps the time prefix of a UUIDv7 source, so that indexes stay compact.
     """
-    digest = int.from_bytes(blake2b(source.bytes + name.encode(), digest_size=10).digest(), "big")
-    number = source.int >> 80 << 80 | digest
-    number = number & ~(0xF << 76) | 7 << 76
-    return UUID(int=number & ~(0x3 << 62) | 2 << 62)
+    whole = source.int
+    digest = int.from_bytes(blake2b(whole.to_bytes(16, "big") + name.encode(), digest_size=10).digest(), "big")
+    return UUID(int=whole >> 80 << 80 | digest & _FREE_BITS | _VERSION_7)
 
 
 @value(frozen=True, slots=True)

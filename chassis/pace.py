@@ -9,10 +9,11 @@ import asyncio
 
 CROWD = 16
 """Inputs in a batch from which on it was a crowd."""
-PAUSE_SECONDS = 0.008
+SECONDS_PER_INPUT = 0.000_25
+LONGEST_SECONDS = 0.04
 
 
-async def gather_after(handled: int) -> None:
+async def gather_after(handled: int, *, longest: float = LONGEST_SECONDS) -> None:
     """To be awaited before the next batch is taken, with the number of inputs of the last one."""
     if handled >= CROWD:
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(min(handled * SECONDS_PER_INPUT, longest))

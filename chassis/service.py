@@ -136,6 +136,7 @@ class Running:
         self._tasks: list[asyncio.Task[None]] = []
         self._clock_tasks: list[asyncio.Task[None]] = []
         self._subscription: Subscription | None = None
+        self._wanted = service.events
 
     async def start(self) -> None:
         """Waits for what is needed, says what for, and opens the doors last. Raises when the deadline is over."""
@@ -299,12 +300,10 @@ class Running:
     # --- reading --------------------------------------------------------------------------------------------------
 
     async def _handle_records(self, records: Sequence[Record], give_up: Callable[[], bool]) -> None:
-        inputs = [i for r in records if (i := self._read(r)) is not None]
+        wanted = self._wanted
+        inputs = [i for r in records if (i := read_record(r, wanted)) is not None]
         if inputs:
             await self.processor.process(inputs, give_up=give_up)
-
-    def _read(self, record: Record) -> Input | None:
-        return read_record(record, self.service.events)
 
     def _read_parked(self, row: Mapping[str, Any]) -> Input | None:
         if row["intake"].startswith("due:"):
@@ -322,7 +321,7 @@ class Running:
                 headers_of(row),
                 0,
             )
-            read_again = read_record(record, self.service.events)
+            read_again = read_record(record, self._wanted)
             if read_again is None:
                 return None
             i = read_again
@@ -379,6 +378,7 @@ def _settings(service: Service, cls: type[SettingsT]) -> SettingsT:
 
 async def _serve(service: Service) -> int:
     settings = _settings(service, service.settings)
+    database.spare_element_checks()
     running = Running(service, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,27 @@ class Broker:
                 return not error[1]
             return False
         finally:
+            await admin.close()
+
+    async def behind(self, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
+        """For each group, how many records of its topics it has not committed; all of them where it never did."""
+        admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=5_000)
+        consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
+        await admin.start()
+        try:
+            await consumer.start()
+            await consumer.topics()
+            topics = {topic for of_group in groups.values() for topic in of_group}
+            every = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
+            ends = await consumer.end_offsets(every)
+            left = {}
+            for group, of_group in groups.items():
+                done = await admin.list_consumer_group_offsets(group)
+                read = {tp: max(0, done[tp].offset) if tp in done else 0 for tp in every}
+                left[group] = sum(end - read[tp] for tp, end in ends.items() if tp.topic in of_group)
+            return left
+        finally:
+            await consumer.stop()
             await admin.close()
 
     async def tail(self, topics: Sequence[str], *, from_start: bool) -> AsyncIterator[Record]:

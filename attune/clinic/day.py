@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from attune.addresses import Addresses
+from attune.addresses import Addresses, NotReachable
 from attune.asking import Asking
 from attune.clinic.sample import Closure, Consultation, Leaving, Sample, Screenings, Step
 from attune.clinic.story import Story
@@ -34,11 +34,13 @@ class Outcome:
 
 
 async def live(addresses: Addresses, sample: Sample, console: Console) -> Outcome:
-    """One day from the first appointment to the last message. Raises Refusal or NotReachable.
+    """One day from the first appointment to the last message. Raises Refusal, or NotReachable also where data is.
 
     A step that does not settle in time ends the day: the reckoning says what is missing.
     """
     async with Asking(addresses) as asking, Gatherer(addresses) as gatherer:
+        if (await gatherer.facts(with_topics=False)).journal:
+            raise NotReachable("this stack has data already; the day can only be reckoned up on a fresh one")
         world = World(sample, asking)
         async with Story(addresses, console, world.name) as story:
             day = _Day(world, gatherer, story, console)
@@ -99,7 +101,11 @@ class _Day:
         deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
         while True:
             facts = await self._gatherer.facts(with_topics=False)
-            settled = not reckon(facts).faults
+            settled = not reckon(facts).faults and not any((await self._gatherer.unread()).values())
+            if settled:
+                # Everything told so far has been read; it is the end only if nothing more was told meanwhile.
+                before, facts = facts, await self._gatherer.facts(with_topics=False)
+                settled = len(facts.journal) == len(before.journal) and not reckon(facts).faults
             if settled or time.monotonic() > deadline:
                 break
             await asyncio.sleep(LOOK_AGAIN_SECONDS)

@@ -45,7 +45,7 @@ class Plan(_Kept):
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further variables of every service process."""
     by_hand: bool = False
-    """Whether whoever holds the stack starts its services: they are prepared, and `Stack.program` says how to run them."""
+    """Whether whoever holds the stack starts its services: prepared here, run as `Stack.program` says."""
     temporary: bool = False
     """Ends with the process that started it, and leaves no directory."""
 

@@ -42,21 +42,28 @@ def _after_all(request: pytest.FixtureRequest) -> None:
         pytest.skip("only when all journeys run")
 
 
+UNSENT = re.compile(r"lost: message \S+ \(\w+\) is (suppressed|failed|doubtful)")
+"""What the journeys about messages lead to on purpose, and no other journey does."""
+
+
 @pytest.fixture(scope="module")
 async def settled(field: Field, post_office: PostOffice) -> Reckoning:
     """The sum of everything, once nothing more follows."""
+    sums: list[Reckoning] = []
 
-    async def done() -> Reckoning | None:
+    async def done() -> bool:
         async with Gatherer(Addresses.of(field.stack.summary)) as gatherer:
             facts = await gatherer.facts(mails=[{"message_id": m["Message-ID"]} for m in post_office.mails])
-        sums = reckon(facts)
-        last.append(sums)
-        return sums if not sums.faults else None
+        sums.append(reckon(facts))
+        return not surprises(sums[-1])
 
-    last: list[Reckoning] = []
     with contextlib.suppress(AssertionError):
-        return await eventually(done, "everything adds up", 20)  # type: ignore[no-any-return]
-    return last[-1]
+        await eventually(done, "everything adds up", 20)
+    return sums[-1]
+
+
+def surprises(sums: Reckoning) -> list[str]:
+    return [str(fault) for fault in sums.faults if not UNSENT.fullmatch(str(fault))]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +95,8 @@ def _read(bootstrap: str) -> Iterator[Message]:
 
 def test_everything_adds_up(settled: Reckoning) -> None:
     """Concerns, consultations, places, points, events, letters and mails: nothing lost, nothing twice."""
-    assert [str(fault) for fault in settled.faults] == []
+    assert surprises(settled) == []
+    assert len(settled.faults) < 10
     assert settled.concerns > 30
     assert settled.parked == 0
 
@@ -128,16 +136,18 @@ def test_every_event_of_the_catalogue_was_told(told: list[Message]) -> None:
 
 
 async def test_every_declared_reader_has_handled_what_it_reads(field: Field, told: list[Message]) -> None:
+    """Each event is in the inbox of each reader; where the rule needs no state only those that led to something are."""
     ids: dict[str, set[str]] = defaultdict(set)
     for message in told:
         headers = dict(message.headers() or ())
         ids[headers["ce_type"].decode()].add(headers["ce_id"].decode())
-    inbox = {service: {str(r[0]) for r in await field.rows(service, "SELECT id FROM inbox")} for service in SERVICES}
-    acted_on: dict[tuple[str, str], int] = {}
-    for event in CATALOGUE.values():
-        for reader in event.readers:
-            acted_on[event.__name__, reader] = len(ids[event.type] & inbox[reader])
-    assert {pair for pair, count in acted_on.items() if not count} == set()
+    for service in test_bad_input.SERVICES:
+        inbox = {str(r[0]) for r in await field.rows(service.name, "SELECT id FROM inbox")}
+        for kind, intake in service.events.items():
+            handled = ids[kind] & inbox
+            assert handled == ids[kind] if intake.state is not None else handled, (kind, service.name)
+    declared = {(e.type, reader) for e in CATALOGUE.values() for reader in e.readers}
+    assert declared == {(kind, s.name) for s in test_bad_input.SERVICES for kind in s.events}
 
 
 async def test_the_example_of_the_contracts_hears_who_was_given_a_case(stack: Stack, told: list[Message]) -> None:

@@ -162,23 +162,17 @@ def _suppressed(message: Message, reason: SuppressedReason, cause: Cause) -> Dec
     if message.may_have_left:
         return _doubtful(message, "withheld_later", cause)
     event = MessageSuppressed(**message.facts, reason=reason, suppressed_at=cause.at)
-    return Decision(
-        rows=(settled(message, "suppressed", reason, cause),), events=(Following(event, message.correlation_id),)
-    )
+    return _ended(settled(message, "suppressed", reason, cause), event)
 
 
 def _failed(message: Message, reason: str, cause: Cause) -> Decision:
     if message.may_have_left:
         return _doubtful(message, reason, cause)
     event = MessageFailed(**message.facts, channel=message.claimed_channel, reason=reason, failed_at=cause.at)
-    return Decision(
-        rows=(settled(message, "failed", reason, cause),), events=(Following(event, message.correlation_id),)
-    )
+    return _ended(settled(message, "failed", reason, cause), event)
 
 
 def _doubtful(message: Message, reason: str, cause: Cause) -> Decision:
     facts: dict[str, Any] = message.facts
     event = MessageDoubtful(**facts, channel=message.claimed_channel, reason=reason, noticed_at=cause.at)
-    return Decision(
-        rows=(settled(message, "doubtful", reason, cause),), events=(Following(event, message.correlation_id),)
-    )
+    return _ended(settled(message, "doubtful", reason, cause), event)

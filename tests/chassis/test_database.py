@@ -1,0 +1,51 @@
+"""What we assume of the PostgreSQL client, and what we trimmed of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from asyncpg.protocol import protocol
+from uuid_utils.compat import uuid7
+
+from chassis import database
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("uuid", [uuid7(), None, uuid7()]),
+        ("text", ["", "a,b", None, '{"x": [1]}']),
+        ("bytea", [b"", b"\x00\xff", None]),
+        ("timestamptz", [datetime(2026, 3, 29, 1, tzinfo=UTC), None]),
+        ("bigint", [0, -1, 2**62, None]),
+        ("boolean", [True, False, None]),
+        ("jsonb", ["{}", "[1, 2]", None]),
+        ("text", []),
+    ],
+)
+async def test_arrays_travel_without_element_checks(toy_database: str, kind: str, values: list[Any]) -> None:
+    database.spare_element_checks()
+    connection = await database.connect(toy_database, name="test")
+    try:
+        assert await connection.fetchval(f"SELECT $1::{kind}[]", values) == values
+        assert await connection.fetchval(f"SELECT array(SELECT * FROM unnest($1::{kind}[]))", values) == values  # noqa: S608
+        assert await connection.fetchval("SELECT $1::int[]", [[1, 2], [3, 4]]) == [[1, 2], [3, 4]]
+    finally:
+        await connection.close()
+
+
+def test_the_client_still_has_what_we_trim() -> None:
+    """When this fails, asyncpg has changed: measure without `spare_element_checks` and drop it if it does not help."""
+    assert hasattr(protocol, "IterableABC")
+    assert hasattr(protocol, "SizedABC")
+
+
+async def test_every_wait_for_the_database_has_an_end(toy_database: str) -> None:
+    connection = await database.connect(toy_database, name="test")
+    try:
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            assert await connection.fetchval("SELECT setting::int FROM pg_settings WHERE name = $1", name) > 0
+    finally:
+        await connection.close()
