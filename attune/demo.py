@@ -27,7 +27,9 @@ REPORT = ROOT / "reports" / "demo.json"
 
 
 def demo(
-    report: Annotated[Path, typer.Option("--report", help="Where the figures go, as JSON.")] = REPORT,
+    report: Annotated[
+        Path, typer.Option("--report", help="Where the figures go, as JSON.", show_default="reports/demo.json")
+    ] = REPORT,
     samples: Annotated[Path | None, typer.Option("--samples", help="Another directory with the three files.")] = None,
     stack: Annotated[
         str | None, typer.Option("--stack", metavar="NAME", help="A running stack without data, or its stack.json.")

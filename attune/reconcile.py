@@ -291,7 +291,7 @@ def _promises(facts: Facts, answered: Expected) -> Iterable[Fault]:
         if id_ not in kept:
             yield Fault("lost", f"screening {id_} was answered for and is not there")
         elif kept[id_] != outcome:
-            yield Fault("wrong", f"screening {id_} was answered as {outcome} and is {kept[id_]}")
+            yield Fault("wrong", f"screening {id_} must be {outcome} and is {kept[id_]}")
     yield from (Fault("wrong", f"screening {id_} was never sent") for id_ in kept.keys() - answered.keys())
 
 

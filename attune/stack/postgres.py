@@ -196,7 +196,9 @@ SELECT format('CREATE DATABASE %I OWNER %I', {database}, {owner})
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {database}) \\gexec
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', {database}) \\gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', {database}, {app}) \\gexec
+SELECT format('ALTER DATABASE %I SET log_error_verbosity = terse', {database}) \\gexec
 """
+# Terse: the server's log would otherwise quote the values of a row that breaks a constraint, NHS numbers among them.
 
 
 def separate(server: Server, passwords: Mapping[str, str], services: tuple[str, ...]) -> None:

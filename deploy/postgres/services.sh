@@ -12,5 +12,7 @@ CREATE ROLE :"app" LOGIN PASSWORD :'app_password';
 CREATE DATABASE :"service" OWNER :"owner";
 REVOKE ALL ON DATABASE :"service" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"service" TO :"app";
+-- The server's log would otherwise quote the values of a row that breaks a constraint, NHS numbers among them.
+ALTER DATABASE :"service" SET log_error_verbosity = terse;
 SQL
 done

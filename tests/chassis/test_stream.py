@@ -381,7 +381,8 @@ async def test_p10_a_poll_that_breaks_in_an_unknown_way_ends_the_process_and_com
     def breaks(*_: Any) -> None:
         raise ValueError("unheard of")
 
-    monkeypatch.setattr(reader.subscription._subscriber.consumer._fetcher, "fetched_records", breaks)
+    consumer: Any = reader.subscription._subscriber.consumer
+    monkeypatch.setattr(consumer._fetcher, "fetched_records", breaks)
     await put(kafka, topic, [record(uuid7(), 1)])
     with pytest.raises(ConsumerDead):
         await asyncio.wait_for(running, 5)
@@ -409,7 +410,7 @@ def settings_for(dsn: str, kafka: str, directory: Path) -> ServiceSettings:
     (directory / "jwks.json").write_text('{"keys": []}')
     return ServiceSettings(
         http_port=1,
-        database_url=dsn,  # type: ignore[arg-type]
+        database_url=dsn,
         kafka_bootstrap=(kafka,),
         oidc_issuer="https://issuer.invalid",
         oidc_audience="attune",

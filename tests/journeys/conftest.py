@@ -1,4 +1,4 @@
-"""One real stack for all journeys: four services, Kafka, PostgreSQL, a mail server. Each journey has a team of its own."""
+"""One real stack for all journeys: services, Kafka, PostgreSQL, a mail server. Each journey has a team of its own."""
 
 from __future__ import annotations
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
@@ -110,7 +111,7 @@ def test_any_cloudevents_library_reads_every_event(told: list[Message]) -> None:
         assert event.get_subject() == (message.key() or b"").decode()
         assert event.get_specversion() == "1.0"
         assert event.get_datacontenttype() == "application/json"
-        assert event.get_time().tzinfo is not None
+        assert event.get_time() is not None
         assert isinstance(event.get_data(), dict)
         for extension in ("correlationid", "causationid", "sequence"):
             assert event.get_extension(extension)
@@ -150,7 +151,7 @@ async def test_every_declared_reader_has_handled_what_it_reads(field: Field, tol
     assert declared == {(kind, s.name) for s in test_bad_input.SERVICES for kind in s.events}
 
 
-async def test_the_example_of_the_contracts_hears_who_was_given_a_case(stack: Stack, told: list[Message]) -> None:
+def test_the_example_of_the_contracts_hears_who_was_given_a_case(stack: Stack, told: list[Message]) -> None:
     """Ten lines, our contracts and another Kafka client; nothing else of ours can be imported."""
     cases = [m for m in told if b"case-assigned" in dict(m.headers() or ())["ce_type"]]
     example = ROOT / "contracts" / "examples" / "subscriber.py"
@@ -161,14 +162,14 @@ async def test_the_example_of_the_contracts_hears_who_was_given_a_case(stack: St
         text=True,
         cwd="/",
     )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(30):
-            heard = [await asyncio.to_thread(process.stdout.readline) for _ in cases]
-    finally:
+    impatience = threading.Timer(30, process.kill)
+    impatience.start()
+    with process.stdout or contextlib.nullcontext(()) as lines:
+        heard = [line for _, line in zip(cases, lines, strict=False)]
         process.kill()
-        process.wait()
-        process.stdout.close()
+    process.wait()
+    impatience.cancel()
+    assert len(heard) == len(cases)
     practitioners = {line.split()[2] for line in heard}
     assert all(any(p.encode() in (m.value() or b"") for m in cases) for p in practitioners)
     assert all(re.search(r"waited \d+ s$", line) for line in heard)
@@ -189,6 +190,9 @@ def leaks(where: str, content: bytes) -> set[tuple[str, bytes]]:
 
 
 async def test_p9_nothing_personal_is_in_logs_topics_or_metrics(field: Field, told: list[Message]) -> None:
+    number = next(iter(the_field.ISSUED))
+    with pytest.raises(asyncpg.UniqueViolationError):  # the server may log it, but not the value
+        await field.rows("screening", "UPDATE children SET nhs_number = $1", number)
     found: set[tuple[str, bytes]] = set()
     for log in sorted(field.stack.layout.logs.iterdir()):
         found |= leaks(log.name, log.read_bytes())

@@ -12,7 +12,8 @@ async def test_who_must_not_be_written_to_is_not_and_it_is_seen(field: Field, po
     # given a health visitor who must not be contacted any more
     team = await field.team(8)
     joan = team.health_visitor
-    await field.does(field.somebody("workforce_admin"), f"PUT /recipients/{joan.id}/do-not-contact", {})
+    policy = f"PUT /recipients/{joan.id}/do-not-contact"
+    await field.does(field.somebody("workforce_admin"), policy, {})
     # when she has recorded a concern that is assigned
     baby = await field.baby(team)
     await field.screens(baby, "concern")
@@ -23,7 +24,7 @@ async def test_who_must_not_be_written_to_is_not_and_it_is_seen(field: Field, po
     await field.message("case_assigned_to_you", case["consultation_id"], to=team.specialists[0])
     assert post_office.to(joan.address) == []
     # and when she may be written to again, a person sends it once more
-    await field.does(field.somebody("workforce_admin"), f"PUT /recipients/{joan.id}/do-not-contact", {"do_not_contact": False})  # fmt: skip
+    await field.does(field.somebody("workforce_admin"), policy, {"do_not_contact": False})
     await field.does(field.operator, f"POST /messages/{letter['message_id']}/repeat")
     await field.message("case_assigned", case["consultation_id"], to=joan)
     await post_office.delivered(joan, case["consultation_id"])

@@ -9,16 +9,16 @@ from attune.stack.leftovers import is_held
 from attune.stack.stack import down
 from tests.journeys.conftest import start
 from tests.journeys.post_office import PostOffice
-from tests.support.field import Baby, Field, Team, eventually
+from tests.support.field import Baby, Field, eventually
 from tests.support.outages import frozen, kill, kill_all
 
 LONG = 60.0
 """Seconds in which a killed server is back and the services have caught up."""
 
 
-async def clinic(field: Field, count: int) -> tuple[Team, list[Baby]]:
+async def clinic(field: Field, count: int) -> list[Baby]:
     team = await field.team(100)
-    return team, [await field.baby(team) for _ in range(count)]
+    return [await field.baby(team) for _ in range(count)]
 
 
 async def all_assigned_once(field: Field, babies: list[Baby]) -> None:
@@ -36,7 +36,7 @@ async def all_assigned_once(field: Field, babies: list[Baby]) -> None:
 
 async def test_a_concern_is_taken_while_the_broker_is_down(field: Field) -> None:
     # given a broker that was killed
-    team, babies = await clinic(field, 5)
+    babies = await clinic(field, 5)
     kill(field.stack, "kafka")
     # when concerns are recorded
     for baby in babies:
@@ -47,7 +47,7 @@ async def test_a_concern_is_taken_while_the_broker_is_down(field: Field) -> None
 
 async def test_a_concern_is_taken_while_the_broker_does_not_answer(field: Field) -> None:
     # given a broker that is there and silent
-    team, babies = await clinic(field, 3)
+    babies = await clinic(field, 3)
     with frozen(field.stack, "kafka"):
         # when concerns are recorded
         for baby in babies:
@@ -58,7 +58,7 @@ async def test_a_concern_is_taken_while_the_broker_does_not_answer(field: Field)
 
 async def test_whoever_comes_while_the_database_is_down_comes_again(field: Field) -> None:
     # given a database server that was killed
-    team, babies = await clinic(field, 5)
+    babies = await clinic(field, 5)
     kill(field.stack, "postgres")
     # when the health visitor's device sends her results until they are taken
     field.patience = LONG
@@ -72,7 +72,7 @@ async def test_whoever_comes_while_the_database_is_down_comes_again(field: Field
 
 async def test_everything_is_there_after_a_stop_and_a_start(field: Field, post_office: PostOffice) -> None:
     # given a case that is assigned, and concerns recorded just before the stop
-    team, babies = await clinic(field, 4)
+    babies = await clinic(field, 4)
     await field.screens(babies[0], "concern")
     before = await field.assigned(babies[0])
     for baby in babies[1:]:
@@ -89,7 +89,7 @@ async def test_everything_that_was_answered_is_there_after_the_power_fails(
     field: Field, post_office: PostOffice
 ) -> None:
     # given results that are being sent
-    team, babies = await clinic(field, 12)
+    babies = await clinic(field, 12)
     sending = [asyncio.create_task(field.screens(baby, "concern")) for baby in babies]
     await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
     # when all processes end at once

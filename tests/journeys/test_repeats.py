@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
 
-from tests.support.field import Field, Person, Team
+from tests.support.field import Field, Person, Team, nhs_number
 
 Commands = dict[str, tuple[Person, dict[str, Any], dict[str, Any]]]
 """By route: who sends it, a body, and what is different in another body under the same key."""
@@ -85,3 +86,13 @@ async def test_a_screening_cannot_be_recorded_differently_under_its_id(field: Fi
     await field.does(team.health_visitor, "POST /screenings", body)
     other = await field.asks(team.health_visitor, "POST /screenings", body | {"setting": "video"})
     assert (other.status_code, other.json()["errors"][0]["field"]) == (409, "screening_id")
+
+
+async def test_one_nhs_number_belongs_to_one_child_whoever_comes_first(field: Field, team: Team) -> None:
+    """Eight registrations at the same moment: the database decides, and the others are told."""
+    number, records = nhs_number(), field.somebody("records")
+    birth = {"team_id": team.id, "born_on": str(datetime.now(UTC).date()), "nhs_number": number}
+    bodies = [birth | {"child_id": uuid7()} for _ in range(8)]
+    answers = await asyncio.gather(*(field.asks(records, "POST /births", body) for body in bodies))
+    assert sorted(a.status_code for a in answers) == [201] + [409] * 7
+    assert not any(number in a.text for a in answers)

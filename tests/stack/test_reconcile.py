@@ -167,7 +167,7 @@ def matches() -> Callable[[str, list[str]], bool]:
     ("promised", "fault"),
     [
         ({}, "was never sent"),
-        ({SCREENING: "concern"}, "was answered as concern and is urgent_concern"),
+        ({SCREENING: "concern"}, "must be concern and is urgent_concern"),
         (PROMISED | {some_id("gone"): None}, "was answered for and is not there"),
     ],
 )
