@@ -5,7 +5,6 @@ COMMANDS."""
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 
@@ -36,8 +35,6 @@ def application(wanted: str | None = None) -> typer.Typer:
     app.callback()(lambda: None)
     for name in (wanted,) if wanted in COMMANDS else tuple(COMMANDS):
         module, _, attribute = COMMANDS[name].partition(":")
-        if find_spec(module) is None:
-            continue
         command = getattr(import_module(module), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)

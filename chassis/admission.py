@@ -1,4 +1,4 @@
-"""Commands on their way in: queued, grouped into one transaction without a timer, answered when it is durable."""
+"""Commands on their way in: queued, grouped into one transaction, answered when it is durable."""
 
 from __future__ import annotations
 

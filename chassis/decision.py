@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from attune_contracts.event import Event
+from attune_contracts.ids import uuid_of
 from chassis.value import value
 
 _FREE_BITS = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
@@ -21,7 +22,7 @@ def derived_id(source: UUID, name: str) -> UUID:
     """
     whole = source.int
     digest = int.from_bytes(blake2b(whole.to_bytes(16, "big") + name.encode(), digest_size=10).digest(), "big")
-    return UUID(int=whole >> 80 << 80 | digest & _FREE_BITS | _VERSION_7)
+    return uuid_of(whole >> 80 << 80 | digest & _FREE_BITS | _VERSION_7)
 
 
 @value(frozen=True, slots=True)

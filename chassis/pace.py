@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
-CROWD = 16
+CROWD = 24
 """Inputs in a batch from which on it was a crowd."""
-SECONDS_PER_INPUT = 0.000_25
-LONGEST_SECONDS = 0.04
+SECONDS_PER_INPUT = 0.001
+LONGEST_SECONDS = 0.05
 
 
 async def gather_after(handled: int, *, longest: float = LONGEST_SECONDS) -> None:

@@ -33,6 +33,8 @@ _RESOLVE = """UPDATE parked SET state = $2, resolved_at = now(),
 _FAILED_AGAIN = """UPDATE parked SET state = 'failed', reason = 'constraint', detail = $2, attempts = attempts + 1
   WHERE id = $1"""
 
+_HANDLED = "SELECT EXISTS (SELECT FROM inbox WHERE id = $1)"
+
 
 class ParkedUnknown(Refused):
     """There is no such parked input."""
@@ -94,8 +96,13 @@ def parked_row(i: Input, state: str, reason: str, detail: str) -> tuple[Any, ...
         r and r.offset,
         r and r.key,
         r and r.value,
-        r and json.dumps([[name, None if v is None else b64encode(v).decode()] for name, v in r.headers]),
+        r and json.dumps([[_storable(name), None if v is None else b64encode(v).decode()] for name, v in r.headers]),
     )
+
+
+def _storable(name: str) -> str:
+    """A header name as jsonb takes it: NUL, the one character that PostgreSQL refuses, is written out."""
+    return name.replace("\0", r"\x00")
 
 
 class Parking:
@@ -158,7 +165,7 @@ class Parking:
             self.changed.clear()
             try:
                 again = await self._pass(processor, pool, read) if self.any_open else False
-            except (OSError, Exception) as error:
+            except Exception as error:
                 log.warning("parked_pass_failed", error=type(error).__name__)
                 again = False
             if not again:
@@ -193,7 +200,9 @@ class Parking:
                 if row is None or row["state"] not in ("queued", "retry"):
                     return False
                 i = read(row)
-                if i is not None:
+                if i is not None and await connection.fetchval(_HANDLED, i.id):
+                    outcome = "duplicate"  # delivered twice and unreadable then: another copy of it was handled since
+                elif i is not None:
                     outcome, after_commit = await processor.attempt_parked(connection, i)
                 if outcome == "parked":
                     return False

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from zlib import crc32
 
@@ -29,7 +30,8 @@ CHUNK = 1000
 POLL_SECONDS = 0.25
 SEND_SECONDS = 15.0
 _LOCK = 7_201_001
-_NEXT = "SELECT * FROM outbox ORDER BY position LIMIT $1"
+_NEXT = """SELECT position, event_id, type, key, recorded_at, correlation_id, causation_id, sequence, traceparent, data
+FROM outbox ORDER BY position LIMIT $1"""
 _SENT = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 
 
@@ -130,16 +132,12 @@ class Relay:
 
 
 def _envelope(row: Any) -> Envelope:
-    kind = row["type"]
-    return Envelope(
-        row["event_id"],
-        kind,
-        source(kind.split(".")[1]),
-        row["key"],
-        row["recorded_at"],
-        dataschema(kind),
-        row["correlation_id"],
-        row["causation_id"],
-        row["sequence"],
-        row["traceparent"],
-    )
+    _, id_, kind, key, at, correlation_id, causation_id, sequence, traceparent, _ = row
+    by, schema = _names(kind)
+    return Envelope(id_, kind, by, key, at, schema, correlation_id, causation_id, sequence, traceparent)
+
+
+@cache
+def _names(kind: str) -> tuple[str, str]:
+    """Source and schema of a type of event; a service tells a handful of types."""
+    return source(kind.split(".")[1]), dataschema(kind)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from attune_contracts.ids import uuid_of
 from chassis.database import Connection
 
 Key = Hashable
@@ -82,12 +83,16 @@ class Table:
         self.columns = tuple(Column(f.name, hints[f.name]) for f in dataclasses.fields(state))
         self.key_type = next(c.type for c in self.columns if c.name == key)
         self.key_of: Callable[[Any], Any] = attrgetter(key)
+        # UUIDs are compared by a Python function, their numbers are not; the order is the same.
+        self._order_of: Callable[[Any], Any] = attrgetter(f"{key}.int" if self.key_type == "uuid" else key)
         self.due_field, self.immutable = due, immutable
         self.known: dict[Key, tuple[int, Any]] = {}
         names = ", ".join(c.name for c in self.columns)
         self.select = f"SELECT version, {names} FROM {name} WHERE {key} = ANY($1::{self.key_type}[])"
         self.existing = f"SELECT {key} FROM {name} WHERE {key} = ANY($1::{self.key_type}[])"
         self.due_sql = due_sql or (due and f"SELECT {key} FROM {name} WHERE {due} <= $1 ORDER BY {due} LIMIT $2")
+        # asyncpg gives a subclass of UUID, which pydantic takes by a detour whenever it makes or writes an event.
+        self._uuids = tuple(i for i, c in enumerate(self.columns, 1) if c.type == "uuid")
         self._json = tuple((i, c.adapter) for i, c in enumerate(self.columns, 1) if c.adapter)
         Table.of[state] = self
 
@@ -104,9 +109,10 @@ class Table:
 
     def row(self, record: Sequence[Any]) -> tuple[int, Any]:
         """Version and state from a record of `select`."""
-        if not self._json:
-            return record[0], self.state(*record[1:])
         values = list(record)
+        for i in self._uuids:
+            if (found := values[i]) is not None:
+                values[i] = uuid_of(found.int)
         for i, adapter in self._json:
             if values[i] is not None:
                 values[i] = adapter.validate_json(values[i])
@@ -127,7 +133,8 @@ class Table:
 
     def parameters(self, rows: Iterable[tuple[int, Any]]) -> list[list[Any]]:
         """Column arrays for `write_sql`; rows in key order, so that two batches lock in the same order."""
-        ordered = sorted(rows, key=lambda r: self.key_of(r[1]))
+        order = self._order_of
+        ordered = sorted(rows, key=lambda r: order(r[1]))
         arrays: list[list[Any]] = [[version for version, _ in ordered]]
         for c in self.columns:
             get = attrgetter(c.name)
@@ -143,7 +150,7 @@ def _label(key_of: str | KeyOf) -> str:
     return key_of if isinstance(key_of, str) else getattr(key_of, "__name__", "derived")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class By:
     """One row by its key."""
 
@@ -156,7 +163,7 @@ class By:
         return None if key is None else rows.get(self.table, key)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Many:
     """Some rows by a column, in an order, up to a limit."""
 

@@ -1,12 +1,9 @@
-"""What a process tells about itself: every metric with its meaning, trace context, and the log (see logs.py).
+"""What a process tells about itself: every metric with its meaning, and the log (see logs.py).
 
 Labels are closed lists of words, never ids.
 """
 
 from __future__ import annotations
-
-import re
-from uuid import UUID
 
 from prometheus_client import (
     CollectorRegistry,
@@ -36,9 +33,7 @@ __all__ = [
     "PUBLISH_SECONDS",
     "REGISTRY",
     "RETRIES",
-    "continue_trace",
     "metrics_text",
-    "parse_traceparent",
     "set_up",
 ]
 
@@ -113,19 +108,3 @@ DELIVERIES = Counter(
 def metrics_text() -> bytes:
     """All metrics in the Prometheus text format."""
     return generate_latest(REGISTRY)
-
-
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
-
-
-def parse_traceparent(header: str | None) -> tuple[str, str, str] | None:
-    """Trace id, parent span id and flags of a W3C `traceparent` of version 00; None for anything else."""
-    match = _TRACEPARENT.fullmatch(header) if header else None
-    return (match[1], match[2], match[3]) if match else None
-
-
-def continue_trace(header: str | None, span: UUID) -> str:
-    """The `traceparent` of what `span` identifies: in the trace of `header`, else the first of its own trace."""
-    parent = parse_traceparent(header)
-    trace, flags = (parent[0], parent[2]) if parent else (span.hex, "01")
-    return f"00-{trace}-{span.hex[16:]}-{flags}"

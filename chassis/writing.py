@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,8 @@ class StartAgain(Exception):
 
 
 OPEN = "('failed', 'queued', 'retry')"
+_INT = attrgetter("int")
+"""UUIDs in the order of PostgreSQL, compared as numbers: UUIDs themselves are compared by a Python function."""
 
 _INBOX = """INSERT INTO inbox (id, handled_at, fingerprint, status, reply)
 SELECT * FROM unnest({0}::uuid[], {1}::timestamptz[], {2}::bytea[], {3}::smallint[], {4}::bytea[])"""
@@ -99,7 +102,7 @@ class Writing:
             behind.append(n)
             counts[event.key] = n + 1
         behind.reverse()
-        keys = sorted(counts)
+        keys = sorted(counts, key=_INT)
         events = self.events
         return [
             keys,

@@ -14,7 +14,7 @@ def test_the_maps_of_the_services_are_true() -> None:
 
 
 def test_the_catalogue_of_the_contracts_is_true() -> None:
-    assert generate.stale() == [], "run `attune describe --readme`"
+    assert generate.stale() == [], "run `python -m attune_contracts.generate`"
 
 
 @pytest.mark.parametrize("name", SERVICES)

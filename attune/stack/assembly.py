@@ -184,6 +184,7 @@ class Assembly:
 
 
 def database_server(memory: Memory) -> postgres.Server:
+    """The stack's PostgreSQL, reached as its administrator."""
     return postgres.Server(memory.ports["postgres"], memory.passwords.get(postgres.ADMINISTRATOR))
 
 

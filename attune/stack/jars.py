@@ -55,11 +55,13 @@ class Jar:
 
 
 def locked() -> tuple[Jar, ...]:
+    """Every jar that the lock names, with size and checksum."""
     rows = (line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#"))
     return tuple(Jar(sha256, coordinate, int(size)) for sha256, coordinate, size in rows)
 
 
 def directory() -> Path:
+    """Where the jars lie: shared by all stacks, or the folder that the environment names."""
     named = os.environ.get(DIRECTORY_VARIABLE)
     return Path(named).resolve() if named else cache_directory() / "kafka" / KAFKA_VERSION / "jars"
 

@@ -64,6 +64,7 @@ class Heap:
 
 
 def java() -> Path:
+    """The Java runtime: the one that ATTUNE_JAVA names, else the package's. Raises JavaMissing."""
     named = os.environ.get("ATTUNE_JAVA")
     if named:
         return Path(named)

@@ -50,6 +50,7 @@ def hold(layout: Layout) -> IO[str]:
 
 
 def is_held(layout: Layout) -> bool:
+    """Whether a supervisor lives for this stack."""
     if not layout.lock.exists():
         return False
     with layout.lock.open("a+") as lock:

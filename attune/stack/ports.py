@@ -12,6 +12,7 @@ class NoFreePort(RuntimeError):
 
 
 def is_free(port: int) -> bool:
+    """Whether a server could listen there now."""
     with socket.socket() as probe:
         # Without it a port is refused for a minute after its last server ended.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

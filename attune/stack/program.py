@@ -112,5 +112,6 @@ def born(pid: int) -> float | None:
 
 
 def is_same(pid: int, birth: float | None) -> bool:
+    """Whether the process born then still has this number; a number may have been given to another since."""
     now = born(pid)
     return now is not None and birth is not None and abs(now - birth) < 2

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from attune_contracts.ids import uuid_of
+
 Reason = Literal[
     "null_value",
     "bad_header",
@@ -56,7 +58,7 @@ def _text(raw: bytes) -> str:
 def _uuid(raw: bytes) -> UUID:
     if _UUID(raw) is None:
         raise ValueError("not a UUID in lower case with hyphens")
-    return UUID(int=int(raw.replace(b"-", b""), 16))
+    return uuid_of(int(raw.replace(b"-", b""), 16))
 
 
 def _time(raw: bytes) -> datetime:

@@ -12,7 +12,7 @@ from chassis.tables import State, Table
 from chassis.value import value
 from services.notification.domain.commands import SetDuty
 from services.notification.domain.delivery import AtSending
-from services.notification.domain.message import Message, Status
+from services.notification.domain.message import OPEN, Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.recipient import AtDuty
 from services.notification.domain.telling import Addressed
@@ -96,6 +96,8 @@ async def message_views(
     if status is not None:
         # A constant, not a parameter: only so can the planner use the partial index.
         where.append(f"status = '{status}'")
+        if status in OPEN:
+            where.append("next_due_at IS NOT NULL")
     records = await connection.fetch(
         f"SELECT {_MESSAGE} FROM messages WHERE {' AND '.join(where) or 'true'} ORDER BY message_id LIMIT {PAGE}",
         *(value for _, value in asked),

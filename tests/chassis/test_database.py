@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asyncpg.protocol import protocol
 from uuid_utils.compat import uuid7
 
 from chassis import database
+from chassis.tables import Table
+from chassis.value import value
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,24 @@ async def test_every_wait_for_the_database_has_an_end(toy_database: str) -> None
             assert await connection.fetchval("SELECT setting::int FROM pg_settings WHERE name = $1", name) > 0
     finally:
         await connection.close()
+
+
+@value(frozen=True, slots=True)
+class _Visit:
+    visit_id: UUID
+    earlier_id: UUID | None
+    label: str
+
+
+async def test_rows_have_standard_ids(toy_database: str) -> None:
+    connection = await database.connect(toy_database, name="test")
+    try:
+        id_ = uuid7()
+        record = await connection.fetchrow("SELECT 3::bigint, $1::uuid, NULL::uuid, 'first'", id_)
+        assert record is not None
+        version, row = Table(_Visit, "visits", key="visit_id").row(record)
+    finally:
+        await connection.close()
+    assert (version, row) == (3, _Visit(id_, None, "first"))
+    assert type(row.visit_id) is UUID
+    assert repr(row.visit_id) == repr(UUID(str(id_)))

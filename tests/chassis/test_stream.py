@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from fastapi import APIRouter
 from uuid_utils.compat import uuid7
@@ -24,6 +25,7 @@ from chassis.settings import ServiceSettings
 from chassis.stream import ConsumerDead
 from tests.chassis import toy
 from tests.chassis.streaming import (
+    PARTITIONS,
     Reader,
     broker_at,
     everything_in,
@@ -322,6 +324,37 @@ class two_readers:  # noqa: N801 - reads as a part of the sentence
 
     async def __aexit__(self, *_: object) -> None:
         await self._second.__aexit__(None, None, None)
+
+
+async def test_p5_offsets_are_committed_only_for_what_is_done(
+    pool: database.Pool, kafka: str, topic: str, unique: str
+) -> None:
+    """Another process that takes over in the middle of a batch must get it again."""
+    let_go, began = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Sequence[Record]) -> None:
+        began.set()
+        await let_go.wait()
+
+    reader = Reader(pool, kafka, unique, topic)
+    reader.before = slow
+    await put(kafka, topic, [record(uuid7(), n) for n in (2, 3, 4)])
+    async with reader.at_work():
+        await began.wait()
+        await asyncio.sleep(5 * stream.COMMIT_SECONDS)
+        assert await asyncio.to_thread(committed, kafka, unique, topic) == 0
+        let_go.set()
+        await until(lambda: asyncio.to_thread(lambda: committed(kafka, unique, topic) == 3))
+
+
+def committed(kafka: str, group: str, topic: str) -> int:
+    """Sum of the offsets that the broker keeps for a group."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
+    try:
+        places = consumer.committed([TopicPartition(topic, n) for n in range(PARTITIONS)], 10)
+        return sum(max(0, p.offset) for p in places)
+    finally:
+        consumer.close()
 
 
 async def test_p5_a_batch_that_fails_comes_again_and_does_not_spin(

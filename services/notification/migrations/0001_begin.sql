@@ -61,7 +61,8 @@ CREATE TABLE messages (
 CREATE INDEX messages_due ON messages (next_due_at) WHERE next_due_at IS NOT NULL;
 CREATE INDEX messages_about ON messages (about_id);
 CREATE INDEX messages_of_child ON messages (child_id) WHERE child_id IS NOT NULL;
-CREATE INDEX messages_to_look_at ON messages (status, message_id) WHERE status <> 'sent';
+-- Only what a person has to look at: most messages are never in it. Open ones are found by `messages_due`.
+CREATE INDEX messages_to_look_at ON messages (status, message_id) WHERE status IN ('failed', 'suppressed', 'doubtful');
 
 -- Whoever each message goes to now, and what their policy says now. The address stays behind: only whoever sends reads it.
 CREATE VIEW policy_at_sending AS
