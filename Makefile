@@ -33,7 +33,7 @@ watch: $(READY) ## show events as they happen (ARGS="--help" lists filters)
 	@$(BIN)/attune watch $(ARGS)
 
 test: $(READY) ## all tests, on real Kafka and PostgreSQL
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: $(READY) ## format, lint, types, imports, contracts
 	$(BIN)/ruff format --check .

@@ -121,7 +121,7 @@ async def _outcome(asking: Asking, service: str, id_: str, attempts: int) -> str
     """What became of the retry, if that is known soon."""
     deadline = asyncio.get_running_loop().time() + SEEN_WITHIN_SECONDS
     while asyncio.get_running_loop().time() < deadline:
-        rows = {row["id"]: row for row in await _rows(asking, (service,), resolved=True)}
+        rows = {row["id"]: row for row in await _rows(asking, (service,), resolved=False)}
         row = rows.get(id_)
         if row is None or row["state"] == "done":
             return f"handled {id_} of {service}"

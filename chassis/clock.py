@@ -51,8 +51,8 @@ class Clock:
                         poll_at = loop.time() + POLL_SECONDS
                 if keys and not await self._handle(keys):
                     # Nothing moved: the rows stay due, because their rule cannot handle them now.
-                    await asyncio.sleep(POLL_SECONDS)
-                    poll_at = 0.0
+                    # Hints of others still come through.
+                    keys, poll_at = [], loop.time() + POLL_SECONDS
             except Exception as error:
                 if not is_away(error):
                     log.exception("clock_failed", intake=self.intake.name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from uuid import UUID
 import structlog
 
 from chassis import telemetry
-from chassis.database import Connection, Pool, is_impossible
+from chassis.database import Connection, Pool, is_impossible, is_lost_race
 from chassis.decision import Refused, derived_id
+from chassis.inputs import DueIntake
 from chassis.value import value
 from chassis.writing import OPEN, StartAgain
 
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+"""How often a process looks that believes nothing is parked: another one may have parked something."""
 _COLUMNS = """id, key, intake, state, reason, detail, attempts, type, topic, partition, "offset",
   parked_at, resolved_at, resolved_by"""
 _RESOLVE = """UPDATE parked SET state = $2, resolved_at = now(),
   resolved_by = coalesce($3, resolved_by, 'order of the key') WHERE id = $1"""
 _FAILED_AGAIN = """UPDATE parked SET state = 'failed', reason = 'constraint', detail = $2, attempts = attempts + 1
   WHERE id = $1"""
-
-_HANDLED = "SELECT EXISTS (SELECT FROM inbox WHERE id = $1)"
 
 
 class ParkedUnknown(Refused):
@@ -83,13 +85,15 @@ class Record:
 def parked_row(i: Input, state: str, reason: str, detail: str) -> tuple[Any, ...]:
     """Parameters of one row of `parked`."""
     r = i.record
+    # A clock has one place however many processes ask it; its inputs have new ids each time.
+    id_ = derived_id(i.data.key, i.intake.name) if isinstance(i.intake, DueIntake) else i.id
     return (
-        i.parked_id or i.id,
+        i.parked_id or id_,
         i.key,
         i.intake.name if i.intake is not None else "unreadable",
         state,
         reason,
-        detail,
+        _storable(detail),
         getattr(i.data, "type", None),
         r and r.topic,
         r and r.partition,
@@ -157,17 +161,21 @@ class Parking:
                 "INSERT INTO audits (subject, action, about) VALUES ($1, $2, $3)", by, action, str(parked_id)
             )
         log.info("parked_resolved", parked_id=parked_id, outcome=action, operator=by)
+        self.any_open = True  # another process may have parked it
         self.changed.set()
 
     async def run(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> None:
         """For as long as the service runs: takes the first of each key that may go on, one by one."""
+        look_at = 0.0
         while True:
             self.changed.clear()
+            again = False
             try:
-                again = await self._pass(processor, pool, read) if self.any_open else False
+                if self.any_open or time.monotonic() >= look_at:
+                    look_at = time.monotonic() + LOOK_SECONDS
+                    again = await self._pass(processor, pool, read)
             except Exception as error:
                 log.warning("parked_pass_failed", error=type(error).__name__)
-                again = False
             if not again:
                 await _first_of(self.changed.wait(), POLL_SECONDS)
 
@@ -200,14 +208,14 @@ class Parking:
                 if row is None or row["state"] not in ("queued", "retry"):
                     return False
                 i = read(row)
-                if i is not None and await connection.fetchval(_HANDLED, i.id):
-                    outcome = "duplicate"  # delivered twice and unreadable then: another copy of it was handled since
-                elif i is not None:
+                if i is not None:
                     outcome, after_commit = await processor.attempt_parked(connection, i)
                 if outcome == "parked":
                     return False
                 await connection.execute(_RESOLVE, parked_id, "done", None)
         except Exception as error:
+            if is_lost_race(error):
+                return False  # the next pass reads again; the other keys of this one need not wait for it
             if not (is_impossible(error) or isinstance(error, StartAgain)):
                 raise
             constraint = getattr(error, "constraint_name", None) or "already_exists"

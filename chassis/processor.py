@@ -27,7 +27,8 @@ from chassis.decision import NOTHING, Cause, Decision, Following, Refused, deriv
 from chassis.inputs import CommandIntake, EventIntake, Intake
 from chassis.parked import Parking, Record, parked_row
 from chassis.problem import Unavailable
-from chassis.tables import Rows, Table
+from chassis.tables import Rows, Table, needs_of
+from chassis.value import replace
 from chassis.writing import StartAgain, Told, Writing
 
 log = structlog.get_logger(__name__)
@@ -138,7 +139,9 @@ class Processor:
                 continue
             except Exception as error:
                 careful, tries = True, tries + 1
-                if is_impossible(error):
+                if _whose_key_raises(batch):
+                    results = [None] * len(batch)
+                elif is_impossible(error):
                     results = await self._take_apart(batch, error, give_up)
                 else:
                     results = await self._wait(batch, error, tries)
@@ -173,6 +176,10 @@ class Processor:
         log.warning("constraint_said_no", service=self.service, intake=_name(one), rule=constraint, input_id=one.id)
         if isinstance(one.intake, CommandIntake):
             return [Contradiction(constraint)]
+        if one.unreadable is not None:
+            if one.record is None or not one.record.headers:
+                raise error
+            one.record = replace(one.record, headers=())  # even its place among the parked was refused: once more, bare
         one.unreadable = ("constraint", constraint)
         return await self.process(batch, give_up=give_up)
 
@@ -194,7 +201,7 @@ class Processor:
         if careful:
             await work.refuse_existing(connection)
         writing = work.writing
-        writing.unless_parked = not careful and any(i.record is not None for i in inputs)
+        writing.unless_parked = not careful and any(i.key is not None for i in inputs)
         failpoints.reached("commit.before")
         await writing.write(connection, work.rows)
         failpoints.reached("commit.after")
@@ -210,7 +217,10 @@ class Processor:
             self.on_events()
         changed = [row for rows in work.rows.changed.values() for row in rows.values()]
         for callback in self.on_rows if changed else ():
-            callback(changed)
+            try:
+                callback(changed)
+            except Exception:  # what is committed stays so, whatever comes of the hint
+                log.exception("hint_failed", service=self.service)
         for table, rows in work.rows.changed.items():
             if table.due_field and rows:
                 at = work.at
@@ -222,7 +232,7 @@ class Processor:
             self.on_due(table, tuple(keys))
 
     def _note_failure(self, error: Exception) -> None:
-        telemetry.RETRIES.labels("connection" if is_away(error) else "other").inc()
+        telemetry.RETRIES.labels("away" if is_away(error) else "error").inc()
         if self.failing_since is None:
             self.failing_since = time.monotonic()
             log.warning("database_failing", service=self.service, error=type(error).__name__)
@@ -266,11 +276,9 @@ class _Work:
         }
         self.blocked, parked = await self.processor.parking.look(connection)
         for n, i in enumerate(self.inputs):
-            if i.parked_id is not None:
-                continue
             if i.id in done:
                 self.outcomes[n] = _repeated(i, done[i.id]["fingerprint"], done[i.id]["status"], done[i.id]["reply"])
-            elif i.id in parked:
+            elif i.id in parked and i.parked_id is None:
                 self.outcomes[n] = Done.PARKED
 
     def decide(self) -> None:
@@ -305,6 +313,8 @@ class _Work:
         try:
             given = state.give(self.rows, i.data) if state is not None else None
             decision = intake.decide(given, i.data, Cause(i.id, self.at, i.by, i.correlation_id))
+            if (table := self.rows.made_before(decision.rows)) is not None:
+                raise AlreadyExists(table.name)
             events = [_told(i, k, e) for k, e in enumerate(decision.events)]
             if isinstance(intake, CommandIntake):
                 self._reply(n, i, intake, decision)
@@ -387,6 +397,19 @@ def _outcome_word(outcome: Outcome) -> str:
     if isinstance(outcome, Answer):
         return Done.HANDLED
     return outcome if isinstance(outcome, str) else "refused"
+
+
+def _whose_key_raises(batch: Sequence[Input]) -> bool:
+    """Marks the inputs whose own data the key of a need cannot be taken from: a bug, as if their rule had raised."""
+    found = False
+    for i in batch:
+        try:
+            for need in needs_of(i.intake.state if i.intake is not None and i.unreadable is None else None):
+                need.key_of(i.data)
+        except Exception as error:
+            log.exception("rule_raised", intake=_name(i), input_id=i.id)
+            i.unreadable, found = ("rule_raised", type(error).__name__), True
+    return found
 
 
 def _told(i: Input, number: int, event: Event | Following) -> Told:

@@ -43,13 +43,13 @@ class Relay:
         self.work = asyncio.Event()
         self.failing_since: float | None = None
         self.holds_lock = False
+        self._pause = 0.1
 
     def wake(self) -> None:
         self.work.set()
 
     async def run(self) -> None:
         """For as long as the service runs. Every failure is waited out; nothing leaves the outbox unacknowledged."""
-        delay = 0.1
         while True:
             try:
                 await self._hold_lock_and_publish()
@@ -60,10 +60,8 @@ class Relay:
                     self.failing_since = time.monotonic()
                     log.warning("relay_failing", service=self.service, error=type(error).__name__)
                 telemetry.RETRIES.labels("relay").inc()
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 3.0)
-            else:
-                delay = 0.1
+                await asyncio.sleep(self._pause)
+                self._pause = min(self._pause * 2, 3.0)
 
     async def _hold_lock_and_publish(self) -> None:
         # A forgotten delete only means a duplicate: the relay need not wait for the disk.
@@ -83,9 +81,9 @@ class Relay:
                 await pace.gather_after(len(rows))
                 self.work.clear()
                 rows = await connection.fetch(_NEXT, CHUNK)
-                self._answered()
                 telemetry.OUTBOX_ROWS.set(len(rows))
                 if not rows:
+                    self._works()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
                     continue
@@ -95,6 +93,7 @@ class Relay:
                 failpoints.reached("publish.after")
                 await connection.execute(_SENT, [r["position"] for r in rows])
                 failpoints.reached("forget.after")
+                self._works()
                 telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
                 telemetry.PUBLISHED.inc(len(rows))
         finally:
@@ -105,7 +104,8 @@ class Relay:
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(producer.stop(), 3)
 
-    def _answered(self) -> None:
+    def _works(self) -> None:
+        self._pause = 0.1
         if self.failing_since is not None:
             log.info("relay_works_again", service=self.service, seconds=round(time.monotonic() - self.failing_since, 1))
             self.failing_since = None

@@ -44,7 +44,7 @@ from chassis.tables import Table
 log = structlog.get_logger(__name__)
 
 START_SECONDS = 60.0
-STOP_SECONDS = 18.0
+STOP_SECONDS = 16.0
 POOL = 5
 OWN_MIGRATIONS = Path(__file__).parent / "sql"
 
@@ -158,6 +158,7 @@ class Running:
         for work in service.background:
             self._spawn(work(context), work)
         self._spawn(self.relay.run(), "relay")
+        await self._make_partitions()
         self._spawn(self._keep_partitions(), "partitions")
         for _ in range(2):
             self._spawn(self.admission.run(), "writer")
@@ -185,16 +186,19 @@ class Running:
         steps.append(("clocks", self._stop_clocks))
         steps += [("background", callback) for callback in self.context.at_stop]
         steps.append(("relay", self._drain_outbox))
-        for name, step in steps:
+        deadline = time.monotonic() + STOP_SECONDS
+        for at, (name, step) in enumerate(steps, 1):
+            # What is left, less a second for each step to come.
+            seconds = max(1.0, deadline - time.monotonic() - (len(steps) - at))
             try:
-                await asyncio.wait_for(step(), STOP_SECONDS / 2 if name == "stream" else 4)
+                await asyncio.wait_for(step(), seconds)
             except Exception as error:
                 log.warning("stop_step_cut", task=name, error=type(error).__name__)
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks, timeout=3)
+        await asyncio.wait(self._tasks, timeout=2)
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.pool.close(), 2)
+            await asyncio.wait_for(self.pool.close(), 1)
         log.info("service_stopped", service=self.service.name)
 
     # --- parts ----------------------------------------------------------------------------------------------------
@@ -209,7 +213,10 @@ class Running:
                     return
                 log.error("part_ended", task=str(name))
             except asyncio.CancelledError:
-                return
+                task = asyncio.current_task()
+                if self.health.stopping or (task is not None and task.cancelling()):
+                    return
+                log.exception("part_died", task=str(name))  # something within was cancelled, not the part
             except Exception:
                 log.exception("part_died", task=str(name))
             self.failed = True
@@ -290,12 +297,15 @@ class Running:
 
     async def _keep_partitions(self) -> None:
         while True:
+            await asyncio.sleep(6 * 3600)
             try:
-                async with self.pool.acquire(timeout=5) as connection:
-                    await connection.execute("SELECT journal_partitions(now(), 2)")
+                await self._make_partitions()
             except Exception as error:
                 log.warning("journal_partitions_failed", error=type(error).__name__)
-            await asyncio.sleep(6 * 3600)
+
+    async def _make_partitions(self) -> None:
+        async with self.pool.acquire(timeout=5) as connection:
+            await connection.execute("SELECT journal_partitions(now(), 2)")
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -383,9 +393,12 @@ async def _serve(service: Service) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.ended.set)
-    try:
-        await running.start()
-    except Exception as error:
+    starting, told_to_stop = asyncio.create_task(running.start()), asyncio.create_task(running.ended.wait())
+    await asyncio.wait({starting, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        log.info("start_broken_off", service=service.name)
+        return 1 if running.failed else 0
+    if (error := starting.exception()) is not None:
         log.error("service_did_not_start", service=service.name, error=type(error).__name__)
         return 1
     # What exists now lives as long as the process: the collector need not look at it again, nor often at the rest.

@@ -250,7 +250,7 @@ class Subscription:
         """Whether this process is a member of its group that heartbeats; a member may have no partition."""
         consumer = self._subscriber.consumer
         coordinator = getattr(consumer, "_coordinator", None)
-        return coordinator is not None and coordinator.generation > 0
+        return coordinator is not None and coordinator.generation > 0 and coordinator.coordinator_id is not None
 
     # --- FastStream's hooks ---------------------------------------------------------------------------------------
 
@@ -293,9 +293,11 @@ class Subscription:
                 self.errors_since = None
                 polled = sum(map(len, records.values()))
                 if records:
+                    oldest: dict[str, int] = {}
                     for tp, found in records.items():
-                        lag = max(0.0, time.time() - found[0].timestamp / 1000)
-                        telemetry.LAG_SECONDS.labels(tp.topic).set(lag)
+                        oldest[tp.topic] = min(found[0].timestamp, oldest.get(tp.topic, found[0].timestamp))
+                    for topic, timestamp in oldest.items():
+                        telemetry.LAG_SECONDS.labels(topic).set(max(0.0, time.time() - timestamp / 1000))
                     return records
                 for topic in self.topics:
                     telemetry.LAG_SECONDS.labels(topic).set(0)

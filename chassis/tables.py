@@ -237,6 +237,17 @@ class Rows:
             changed = self.changed[table] = {}
         changed[table.key_of(row)] = row
 
+    def made_before(self, rows: Iterable[Any]) -> Table | None:
+        """The table of a row that an earlier input of this batch made, and that nobody asked for."""
+        for row in rows:
+            table = Table.of[type(row)]
+            key = table.key_of(row)
+            if key in self.changed.get(table, ()) and not (
+                key in self.read.get(table, ()) or key in self.asked.get(table, ())
+            ):
+                return table
+        return None
+
     def next_versions(self, table: Table) -> list[tuple[int, Any]]:
         """Changed rows of a table, each with the version that it will have."""
         read = self.read.get(table, {})

@@ -1,13 +1,31 @@
 """What every test may ask for: a PostgreSQL server, a Kafka broker, a name of its own."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.support import servers
 
+TOGETHER = ("tests/journeys/", "tests/faults/", "tests/stack/test_clinic_day.py")
+"""Tests whose ids begin so run in one worker, since they share a stack. xdist's own groups do nothing with this pytest."""
+
 _MEETING_PLACE = pytest.StashKey[servers.MeetingPlace]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What belongs together first and in one place, everything else one by one wherever there is time."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByStack(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+
+    return ByStack(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

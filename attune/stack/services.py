@@ -26,8 +26,8 @@ class Surroundings:
     key_set: Path
     smtp_port: int
     file_channel: Path
-    console: str = "http://127.0.0.1/cases/"
-    """The address in a mail under which a professional opens a case."""
+    console: str = "http://127.0.0.1"
+    """Where professionals would open a case: a letter adds the path to it."""
 
 
 def environment(service: str, port: int, around: Surroundings, extra: Mapping[str, str]) -> dict[str, str]:

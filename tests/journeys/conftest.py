@@ -22,10 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All journeys in one worker, since they share a stack; those that look back come last."""
-    mine = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in mine:
-        item.add_marker(pytest.mark.xdist_group("journeys"))
+    """Those that look back come last."""
     items.sort(key=lambda item: item.get_closest_marker(LAST) is not None)
 
 

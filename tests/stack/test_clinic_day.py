@@ -21,7 +21,7 @@ from attune.stack.stack import Stack
 from attune.watch import sightings
 from chassis import database
 
-pytestmark = [pytest.mark.xdist_group("clinic day"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
