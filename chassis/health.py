@@ -67,12 +67,16 @@ class Health:
             "accepting": not self.stopping,
             "database": self._database_at is not None and now - self._database_at < STALE_SECONDS,
             "processor": _fine(processor.failing_since, now),
-            "relay": _fine(relay.failing_since, now),
+            "relay": _fine(relay.failing_since, now) and _fine(relay.sending_since, now),
         }
         detail: dict[str, Any] = {"parts": parts, "parked": processor.parking.open_count, "publishes": relay.holds_lock}
         detail |= {name: show() for name, show in self._details.items()}
         if subscription is not None:
-            parts["consumer"] = _fine(subscription.errors_since, now) and now - subscription.last_poll < 60
+            parts["consumer"] = (
+                _fine(subscription.errors_since, now)
+                and now - subscription.last_poll < 60
+                and subscription.silent_seconds < STALE_SECONDS
+            )
             parts["group"] = subscription.in_group
             detail["partitions"] = subscription.assigned
         return all(parts.values()), detail

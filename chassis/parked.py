@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -118,12 +118,20 @@ class Parking:
         self.open_count = 0
         self.changed = asyncio.Event()
 
-    async def look(self, connection: Connection) -> tuple[set[str], set[UUID]]:
-        """Keys that are closed to later inputs, and the ids of all open parked inputs."""
-        rows = await connection.fetch(f"SELECT id, key FROM parked WHERE state IN {OPEN}")
-        self.any_open, self.open_count = bool(rows), len(rows)
-        telemetry.PARKED_OPEN.set(len(rows))
-        return {r["key"] for r in rows if r["key"] is not None}, {r["id"] for r in rows}
+    async def look(
+        self, connection: Connection, keys: Sequence[str] = (), ids: Sequence[UUID] = ()
+    ) -> tuple[set[str], set[UUID]]:
+        """Which of these keys are closed to later inputs, and which of these ids are parked and open."""
+        self.open_count = await connection.fetchval(f"SELECT count(*) FROM parked WHERE state IN {OPEN}")
+        self.any_open = self.open_count > 0
+        telemetry.PARKED_OPEN.set(self.open_count)
+        if not self.any_open:
+            return set(), set()
+        closed = await connection.fetch(
+            f"SELECT DISTINCT key FROM parked WHERE state IN {OPEN} AND key = ANY($1::text[])", keys
+        )
+        parked = await connection.fetch(f"SELECT id FROM parked WHERE id = ANY($1::uuid[]) AND state IN {OPEN}", ids)
+        return {r[0] for r in closed}, {r[0] for r in parked}
 
     async def listed(self, connection: Connection, *, resolved: bool, limit: int) -> list[dict[str, Any]]:
         """Parked inputs without their raw content, oldest first."""

@@ -274,7 +274,8 @@ class _Work:
                 [i.id for i in self.inputs],
             )
         }
-        self.blocked, parked = await self.processor.parking.look(connection)
+        keys = [i.key for i in self.inputs if i.key is not None]
+        self.blocked, parked = await self.processor.parking.look(connection, keys, [i.id for i in self.inputs])
         for n, i in enumerate(self.inputs):
             if i.id in done:
                 self.outcomes[n] = _repeated(i, done[i.id]["fingerprint"], done[i.id]["status"], done[i.id]["reply"])

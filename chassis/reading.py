@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from attune_contracts.envelope import Unreadable, read
+from attune_contracts.catalogue import SERVICES, source, topic
+from attune_contracts.envelope import Envelope, Unreadable, read
 from chassis.inputs import EventIntake
 from chassis.parked import Record
 from chassis.processor import Input
+
+_OWNED = frozenset(topic(service) for service in SERVICES)
 
 
 def read_record(record: Record, wanted: Mapping[str, EventIntake]) -> Input | None:
     """The input that a record is; None for an event that this service has no use for."""
     try:
         received = read(record.key, record.value, record.headers, wanted)
+        _check_origin(record, received.envelope)
     except Unreadable as unreadable:
         id_ = record.id
         problem = (unreadable.reason, f"{unreadable.field or ''} {unreadable.rule or ''}".strip())
@@ -31,6 +35,15 @@ def read_record(record: Record, wanted: Mapping[str, EventIntake]) -> Input | No
         traceparent=envelope.traceparent,
         record=record,
     )
+
+
+def _check_origin(record: Record, envelope: Envelope) -> None:
+    """Each service alone tells its events, on its own topic: anything else is no event of ours. Raises Unreadable."""
+    service = envelope.type.split(".")[1]
+    if envelope.source != source(service):
+        raise Unreadable("bad_header", "ce_source", field="ce_source", rule="owner_of_type")
+    if record.topic in _OWNED and record.topic != topic(service):
+        raise Unreadable("bad_header", "topic", field="topic", rule="owner_of_type")
 
 
 def _key_text(key: bytes | None) -> str | None:

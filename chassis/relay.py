@@ -42,6 +42,7 @@ class Relay:
         self.dsn, self.broker, self.service, self.topic = dsn, broker, service, topic
         self.work = asyncio.Event()
         self.failing_since: float | None = None
+        self.sending_since: float | None = None
         self.holds_lock = False
         self._pause = 0.1
 
@@ -88,8 +89,10 @@ class Relay:
                         await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
                     continue
                 started = time.perf_counter()
+                self.sending_since = time.monotonic()
                 failpoints.reached("publish.before")
                 await asyncio.wait_for(self._send(producer, partitions, rows), SEND_SECONDS)
+                self.sending_since = None
                 failpoints.reached("publish.after")
                 await connection.execute(_SENT, [r["position"] for r in rows])
                 failpoints.reached("forget.after")
@@ -97,7 +100,7 @@ class Relay:
                 telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
                 telemetry.PUBLISHED.inc(len(rows))
         finally:
-            self.holds_lock = False
+            self.holds_lock, self.sending_since = False, None
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.close(), 2)
             if producer is not None:

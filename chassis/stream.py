@@ -131,9 +131,11 @@ class Broker:
         await admin.start()
         try:
             await consumer.start()
-            await consumer.topics()
-            topics = {topic for of_group in groups.values() for topic in of_group}
-            every = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
+            topics = sorted({topic for of_group in groups.values() for topic in of_group})
+            found = await admin.describe_topics(topics)
+            every = [TopicPartition(t["topic"], p["partition"]) for t in found for p in t["partitions"]]
+            if {tp.topic for tp in every} != set(topics):
+                raise KafkaError("a topic is missing")
             ends = await consumer.end_offsets(every)
             left = {}
             for group, of_group in groups.items():
@@ -251,6 +253,15 @@ class Subscription:
         consumer = self._subscriber.consumer
         coordinator = getattr(consumer, "_coordinator", None)
         return coordinator is not None and coordinator.generation > 0 and coordinator.coordinator_id is not None
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the broker has answered no fetch; an idle one answers twenty times a second."""
+        consumer: Any = self._subscriber.consumer
+        if consumer is None or not consumer.assignment():
+            return 0.0
+        answered = [ms for tp in consumer.assignment() if (ms := consumer.last_poll_timestamp(tp)) is not None]
+        return max(0.0, time.time() - max(answered) / 1000) if answered else 0.0
 
     # --- FastStream's hooks ---------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support import servers
 
 TOGETHER = ("tests/journeys/", "tests/faults/", "tests/stack/test_clinic_day.py")
-"""Tests whose ids begin so run in one worker, since they share a stack. xdist's own groups do nothing with this pytest."""
+"""Tests whose ids begin so run in one worker, since they share a stack. xdist's own groups are lost on this pytest."""
 
 _MEETING_PLACE = pytest.StashKey[servers.MeetingPlace]()
 
@@ -21,7 +21,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByStack(LoadScopeScheduling):
+    class ByStack(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
 

@@ -19,7 +19,13 @@ NOT_DURABLE = ("fsync=off", "full_page_writes=off")
 """Survives the death of its processes, not that of the machine. Asynchronous commits would survive neither."""
 _INITIAL = ("-E", "UTF8", "--no-instructions", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 _FAST = signal.SIGINT
-_SETTINGS = ("unix_socket_directories=", "password_encryption=scram-sha-256", "timezone=UTC", "log_timezone=UTC")
+_SETTINGS = (
+    "unix_socket_directories=",
+    "password_encryption=scram-sha-256",
+    "timezone=UTC",
+    "log_timezone=UTC",
+    "log_min_error_statement=panic",  # a lost race is an error to PostgreSQL, and its statement is long
+)
 
 
 class PostgresMissing(RuntimeError):
