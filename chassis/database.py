@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from asyncpg.protocol import protocol
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -27,18 +26,6 @@ _SESSION = {
     "enable_seqscan": "off",
     "jit": "off",
 }
-
-
-def spare_element_checks() -> None:
-    """Arrays are sent without asking of each element whether it is a container.
-
-    asyncpg asks two abstract base classes, to find arrays within arrays; we have none, and for the processor's wide
-    batches the question is a tenth of all Python time (docs/decisions/0010-trimmed-clients.md). Lists within lists are
-    still found; an asyncpg without these names is left as it is.
-    """
-    for name in ("IterableABC", "SizedABC"):
-        if hasattr(protocol, name):
-            setattr(protocol, name, list)
 
 
 async def connect_pool(dsn: str, *, size: int, name: str) -> Pool:

@@ -128,9 +128,11 @@ class Parking:
         if not self.any_open:
             return set(), set()
         closed = await connection.fetch(
-            f"SELECT DISTINCT key FROM parked WHERE state IN {OPEN} AND key = ANY($1::text[])", keys
+            f"SELECT DISTINCT key FROM parked WHERE state IN {OPEN} AND key = ANY($1::text[])", list(keys)
         )
-        parked = await connection.fetch(f"SELECT id FROM parked WHERE id = ANY($1::uuid[]) AND state IN {OPEN}", ids)
+        parked = await connection.fetch(
+            f"SELECT id FROM parked WHERE id = ANY($1::uuid[]) AND state IN {OPEN}", list(ids)
+        )
         return {r[0] for r in closed}, {r[0] for r in parked}
 
     async def listed(self, connection: Connection, *, resolved: bool, limit: int) -> list[dict[str, Any]]:

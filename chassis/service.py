@@ -388,7 +388,6 @@ def _settings(service: Service, cls: type[SettingsT]) -> SettingsT:
 
 async def _serve(service: Service) -> int:
     settings = _settings(service, service.settings)
-    database.spare_element_checks()
     running = Running(service, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

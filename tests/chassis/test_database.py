@@ -1,4 +1,4 @@
-"""What we assume of the PostgreSQL client, and what we trimmed of it."""
+"""What we assume of the PostgreSQL client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from asyncpg.protocol import protocol
 from uuid_utils.compat import uuid7
 
 from chassis import database
@@ -28,8 +27,7 @@ from chassis.value import value
         ("text", []),
     ],
 )
-async def test_arrays_travel_without_element_checks(toy_database: str, kind: str, values: list[Any]) -> None:
-    database.spare_element_checks()
+async def test_arrays_travel_as_they_are(toy_database: str, kind: str, values: list[Any]) -> None:
     connection = await database.connect(toy_database, name="test")
     try:
         assert await connection.fetchval(f"SELECT $1::{kind}[]", values) == values
@@ -37,12 +35,6 @@ async def test_arrays_travel_without_element_checks(toy_database: str, kind: str
         assert await connection.fetchval("SELECT $1::int[]", [[1, 2], [3, 4]]) == [[1, 2], [3, 4]]
     finally:
         await connection.close()
-
-
-def test_the_client_still_has_what_we_trim() -> None:
-    """When this fails, asyncpg has changed: measure without `spare_element_checks` and drop it if it does not help."""
-    assert hasattr(protocol, "IterableABC")
-    assert hasattr(protocol, "SizedABC")
 
 
 async def test_every_wait_for_the_database_has_an_end(toy_database: str) -> None:

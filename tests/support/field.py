@@ -358,7 +358,9 @@ class Field:
         found: list[dict[str, Any]] = await self.does(self.operator, f"GET /messages?about_id={about}")
         return found
 
-    async def message(self, kind: str, about: Any, *, to: Person | None, status: str = "sent") -> dict[str, Any]:
+    async def message(
+        self, kind: str, about: Any, *, to: Person | None, status: str = "sent", within: float = WITHIN
+    ) -> dict[str, Any]:
         """The one message of a kind to somebody, once it has come to this end."""
 
         async def found() -> dict[str, Any] | None:
@@ -367,7 +369,7 @@ class Field:
             assert len(mine) <= 1, mine
             return mine[0] if mine and mine[0]["status"] == status else None
 
-        letter: dict[str, Any] = await eventually(found, f"{kind} about {about} is {status}")
+        letter: dict[str, Any] = await eventually(found, f"{kind} about {about} is {status}", within)
         return letter
 
 
