@@ -90,6 +90,10 @@ class Rounds:
             alone = Load(sizes.http, sizes.connections, whole_chain=False)
             measured.http.append(await self._drive(system, alone, "screening alone"))
             await system.stop()
+            # What screening told alone still waits for the others, and must not fall into the next turn.
+            await system.start()
+            await self._drive(system, Load(sizes.lead_in, sizes.connections))
+            await system.stop()
 
     async def _latency(self, system: System, measured: Measured) -> None:
         seconds = self.sizes.open_seconds
