@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
-from chassis import database
+from chassis.database import Pool
 from chassis.service import migration_sets
 from services.referral.main import SERVICE
 from tests.support import databases
@@ -16,22 +15,11 @@ from tests.support import databases
 @pytest.fixture(scope="session")
 async def referral_template(postgres: str) -> AsyncIterator[str]:
     """Name of a database that is only cloned."""
-
-    async def fill(dsn: str) -> None:
-        connection = await asyncpg.connect(dsn)
-        for _, folder in migration_sets(SERVICE):
-            for path in sorted(folder.glob("*.sql")):
-                await connection.execute(path.read_text())
-        await connection.close()
-
-    async with databases.template(postgres, fill) as name:
+    async with databases.migrated(postgres, [folder for _, folder in migration_sets(SERVICE)]) as name:
         yield name
 
 
 @pytest.fixture
-async def database_pool(postgres: str, referral_template: str) -> AsyncIterator[database.Pool]:
-    """Connections set up as in the running service."""
-    async with databases.created(postgres, referral_template) as dsn:
-        pool = await database.connect_pool(dsn, size=6, name="test")
+async def database_pool(postgres: str, referral_template: str) -> AsyncIterator[Pool]:
+    async with databases.pooled(postgres, referral_template) as pool:
         yield pool
-        pool.terminate()

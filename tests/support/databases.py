@@ -1,11 +1,14 @@
 """A fresh database for each test, cloned in milliseconds from a template that was filled once."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+
+from chassis import database
 
 
 def at(dsn: str, database: str, user: str | None = None) -> str:
@@ -35,3 +38,27 @@ async def template(admin_dsn: str, fill: Callable[[str], Awaitable[None]]) -> As
     async with created(admin_dsn) as dsn:
         await fill(dsn)
         yield dsn.rsplit("/", 1)[1]
+
+
+@asynccontextmanager
+async def migrated(admin_dsn: str, folders: Iterable[Path]) -> AsyncIterator[str]:
+    """Name of a template with the migrations in these folders applied."""
+
+    async def fill(dsn: str) -> None:
+        connection = await asyncpg.connect(dsn)
+        for folder in folders:
+            for path in sorted(folder.glob("*.sql")):
+                await connection.execute(path.read_text())
+        await connection.close()
+
+    async with template(admin_dsn, fill) as name:
+        yield name
+
+
+@asynccontextmanager
+async def pooled(admin_dsn: str, template: str) -> AsyncIterator[database.Pool]:
+    """Connections to a new database, set up as in a running service."""
+    async with created(admin_dsn, template) as dsn:
+        pool = await database.connect_pool(dsn, size=6, name="test")
+        yield pool
+        pool.terminate()
