@@ -147,11 +147,21 @@ def _consultations(story: Story) -> list[UUID]:
     return [e.consultation_id for _, e in story if isinstance(e, referral.ConsultationRequested)]
 
 
+_PLACES = (
+    referral.ConsultationRequested,
+    referral.WaitingListJoined,
+    referral.CaseAssigned,
+    referral.CaseHandedOver,
+    referral.ConsultationReopened,
+)
+"""What says where a case stands; whatever else happens leaves it there."""
+
+
 def _of_consultation(id_: UUID, story: Story, now: datetime, names: Names) -> list[Open]:
     mine = [(at, e) for at, e in story if getattr(e, "consultation_id", None) == id_]
     if any(isinstance(e, referral.CaseClosed | referral.ConsultationWithdrawn) for _, e in mine):
         return []
-    at, last = next((at, e) for at, e in reversed(mine) if not isinstance(e, referral.ConsultationAcknowledged))
+    at, last = next((at, e) for at, e in reversed(mine) if isinstance(e, _PLACES))
     case = f"case {short(id_)}"
     if isinstance(last, referral.WaitingListJoined):
         return [Open(f"{case} is on the waiting list ({last.priority})", at)]

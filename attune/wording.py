@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -68,8 +69,9 @@ def style_of(event: Event | None) -> str:
 
 
 def _codes(event: Event) -> str:
-    fields = event.model_dump(mode="json")
-    return ", ".join(f"{words(k)} {v}" for k, v in fields.items() if isinstance(v, str | int) and len(str(v)) < 30)
+    fields = event.model_dump()
+    said_so = (f"{words(k)} {words(str(v))}" for k, v in fields.items() if isinstance(v, str | int))
+    return textwrap.shorten(", ".join(said_so) or words(kind_of(event.type).replace("-", "_")), 90)
 
 
 def _days(count: int, before: str, after: str) -> str:
