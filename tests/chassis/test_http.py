@@ -507,6 +507,57 @@ async def test_an_endless_head_is_cut_off(edge: Edge) -> None:
     assert said.startswith(b"HTTP/1.1 400") or said == b"reset"
 
 
+async def test_a_head_in_one_piece_has_the_same_limit(edge: Edge) -> None:
+    for size, status in ((serving.LARGEST_HEAD - 200, b"200"), (serving.LARGEST_HEAD, b"400"), (60_000, b"400")):
+        padding = b"x: " + b"y" * size + b"\r\n"
+        said = await edge.raw(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + padding + b"\r\n")
+        assert said.startswith(b"HTTP/1.1 " + status), (size, said[:60])
+        assert (status == b"200") or b"head-too-large" in said
+
+
+async def test_a_large_body_does_not_count_as_the_head_of_what_follows(edge: Edge) -> None:
+    body = json.dumps(NOTE).encode() + b" " * 50_000
+    first = request(edge, f"content-length: {len(body)}") + body
+    half, rest = b"GET /livez HTTP/1.1\r\nhost: x\r\n", b"connection: close\r\n\r\n"
+    said = await edge.raw(first + half, rest, pause_s=0.1)
+    assert (said.count(b"HTTP/1.1 201"), said.count(b"HTTP/1.1 200")) == (1, 1)
+
+
+async def test_what_is_not_http_behind_a_request_does_not_answer_for_it(edge: Edge) -> None:
+    """A refusal written at once would be read as the answer to the request that is still in hand."""
+    edge.submitted.hold = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.2, edge.submitted.hold.set)
+    body = json.dumps(NOTE).encode()
+    said = await edge.raw(request(edge, f"content-length: {len(body)}") + body, b"\x00\x00\r\n\r\n", pause_s=0.05)
+    assert said.startswith(b"HTTP/1.1 201")
+    assert (said.count(b"HTTP/1.1"), b"connection: close" in said.lower()) == (1, True)
+
+
+async def test_too_many_connections_are_told_so_and_health_is_still_answered(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "CONNECTIONS", 2)
+    idle = [await asyncio.open_connection("127.0.0.1", edge.server.port) for _ in range(2)]
+    said = await edge.raw(b"GET /me HTTP/1.1\r\nhost: x\r\n\r\n")
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1" in head.lower()
+    assert b"application/problem+json" in head
+    assert json.loads(body)["type"] == "urn:attune:problem:too-many-connections"
+    said = await edge.raw(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200")
+    monkeypatch.setattr(serving, "TURNED_AWAY", 0)
+    assert await edge.raw(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n") in (b"", b"reset")
+    for _, writer in idle:
+        writer.close()
+
+
+async def test_an_empty_line_after_an_answer_does_not_hold_a_connection_for_ever(edge: Edge) -> None:
+    get = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert (await edge.raw(get, b"\r\n", pause_s=0.1)).startswith(b"HTTP/1.1 200")
+    assert await edge.raw(b"\r\n") == b""
+
+
 @pytest.mark.parametrize(
     "garbage",
     [b"\x16\x03\x01\x02\x00\x01\x00\x01", b"GET\r\n\r\n", b"{}\r\n\r\n", b"\x00" * 9],
