@@ -154,6 +154,31 @@ def test_a_case_that_no_capacity_can_hold_does_not_hold_up_the_others() -> None:
     assert owners(then) == {"b": "ann"}
 
 
+def test_a_case_that_was_handed_back_holds_up_nobody_beside_the_free_points_of_whoever_gave_it_back() -> None:
+    """It waits for ben, who is full; ann, who does not get it again, takes the next."""
+    members = pool(member("ann", used=2), member("ben", used=4))
+    handed_back = waiting("a", not_to=some_id("ann"))
+    then = looked(at_work(members, waiting=(handed_back, waiting("b", minutes=1)), asked=(case("c", minutes=2),)))
+    assert owners(then) == {"b": "ann"}
+    assert used(then) == [4, 4]
+
+
+def test_nobody_takes_points_for_which_a_handed_back_case_in_front_waits() -> None:
+    """Ben has one point free and the case in front needs two: the lighter one behind it goes to ann or waits."""
+    handed_back, light = waiting("a", not_to=some_id("ann")), case("b", minutes=1, points=1)
+    assert owners(
+        looked(at_work(pool(member("ann"), member("ben", used=3)), waiting=(handed_back,), asked=(light,)))
+    ) == {"b": "ann"}
+    full = pool(member("ann", used=4), member("ben", used=3))
+    assert owners(looked(at_work(full, waiting=(handed_back,), asked=(light,)))) == {}
+
+
+def test_a_small_contract_takes_the_light_case_behind_one_that_it_could_never_hold() -> None:
+    members = pool(member("ann", capacity=1), member("ben", used=4))
+    then = looked(at_work(members, asked=(case("a"), case("b", minutes=1, points=1), case("c", minutes=2, points=1))))
+    assert owners(then) == {"b": "ann"}
+
+
 def test_twins_go_to_the_same_practitioner_within_one_look() -> None:
     twins = (case("a", family_id=some_id("twins")), case("b", minutes=1, family_id=some_id("twins")))
     then = looked(at_work(pool(member("ann"), member("ben")), asked=twins))

@@ -270,9 +270,9 @@ class Referral(RuleBasedStateMachine):
                 )
                 for m in pool.members
             }
-            in_line = sorted(self.in_line(pool.team_id), key=lambda c: c.rank)[: allocation.WAITING]
-            able = [c for c in in_line if seats.could_ever_take(c.points, c.not_to)]
-            assert not able or seats.choose(able[0].points, able[0].language, None, able[0].not_to) is None
+            for c in sorted(self.in_line(pool.team_id), key=lambda c: c.rank)[: allocation.WAITING]:
+                assert seats.choose(c.points, c.language, None, c.not_to) is None
+                seats.keep_for(c.points, c.not_to)
 
     # What always holds.
 
@@ -292,14 +292,14 @@ class Referral(RuleBasedStateMachine):
                 self.before[m.practitioner_id] = m.used_points, m.capacity_points
 
     def check_order(self, team: UUID, decision: Decision) -> None:
-        """Nobody got a place while somebody before them in the list, whom the pool could ever serve, got none."""
-        placed = {e.consultation_id for e in decision.told if isinstance(e, CaseAssigned)}
-        if not placed:
-            return
-        last = max(self.ledger.cases[i].rank for i in placed)
-        seats = Seats(self.ledger.pools[team].members, self.ledger.now)
-        passed_over = [c for c in self.in_line(team) if c.rank < last and seats.could_ever_take(c.points, c.not_to)]
-        assert not passed_over
+        """Nobody got points of a practitioner for whom somebody before them in the list still waits."""
+        placed = [self.ledger.cases[e.consultation_id] for e in decision.told if isinstance(e, CaseAssigned)]
+        capacity = {m.practitioner_id: m.capacity_points for m in self.ledger.pools[team].members} if placed else {}
+        for p in placed:
+            assert p.assigned_to is not None
+            room = capacity[p.assigned_to]
+            waits = [c for c in self.in_line(team) if c.points <= room and c.not_to != p.assigned_to]
+            assert not [c for c in waits if c.rank < p.rank]
 
     @invariant()
     def every_concern_has_one_consultation(self) -> None:

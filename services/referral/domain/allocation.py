@@ -85,7 +85,7 @@ class _Look:
         return taken
 
     def place_in_order(self, leaving: list[Consultation]) -> None:
-        """Nobody is overtaken: from the first case that has to wait for points, everybody behind it waits too."""
+        """Nobody is overtaken: whoever could take a waiting case, if enough points were free, takes none behind it."""
         work, seats = self.work, self.seats
         if not self.list_was_read:
             for case in leaving:
@@ -94,18 +94,17 @@ class _Look:
         asked = [c for c in work.asked if c.unsettled and c.status == "accepted"]
         waiting = [c for c in work.waiting if not c.unsettled and c.waiting_since is not None]
         last_read = _last_read(work)
-        full = False
         for case in sorted([*leaving, *asked, *waiting], key=_rank):
-            if last_read is not None and not full:
-                full = case.rank > last_read
+            if last_read is not None and case.rank > last_read:
+                seats.open.clear()
             choice = None
-            if not full:
+            if seats.open:
                 kin = self.homes.get(case.family_id.int) if case.family_id is not None else None
                 choice = seats.choose(case.points, case.language, kin, case.not_to)
-            if choice is not None:
-                self._place(case, choice)
-                continue
-            full = full or seats.could_ever_take(case.points, case.not_to)
+                if choice is not None:
+                    self._place(case, choice)
+                    continue
+                seats.keep_for(case.points, case.not_to)
             self._keep_waiting(case)
 
     def _place(self, case: Consultation, choice: Choice) -> None:

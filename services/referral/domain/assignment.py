@@ -52,7 +52,8 @@ class Seats:
         self.all = {m.practitioner_id: Seat(m) for m in members}
         takers = [s for s in self.all.values() if available(s.member, at)]
         self.takers = sorted(takers, key=lambda s: s.id.int)
-        self.largest = max((s.capacity for s in takers), default=0)
+        self.open = list(self.takers)
+        """Takers for whose points nobody in front waits."""
 
     def choose(self, points: int, language: str, kin: UUID | None, barred: UUID | None) -> Choice | None:
         """The sibling's practitioner, else one who speaks the language, else any; the lightest share, then the id."""
@@ -60,7 +61,7 @@ class Seats:
         speaker: Seat | None = None
         of_kin: Seat | None = None
         candidates = speakers = 0
-        for seat in self.takers:
+        for seat in self.open:
             if seat.capacity - seat.used < points or (barred is not None and seat.id == barred):
                 continue
             candidates += 1
@@ -80,11 +81,9 @@ class Seats:
             return Choice(speaker, "language" if speakers < candidates else "lightest_share", candidates)
         return Choice(best, "lightest_share", candidates)
 
-    def could_ever_take(self, points: int, barred: UUID | None) -> bool:
-        """Somebody who may take cases could hold this one, if only enough of their points were free."""
-        if points > self.largest:
-            return False
-        return barred is None or any(s.id != barred and s.capacity >= points for s in self.takers)
+    def keep_for(self, points: int, barred: UUID | None) -> None:
+        """A case waits: whoever could hold it, if only enough points were free, is closed to everybody behind it."""
+        self.open = [s for s in self.open if s.capacity < points or s.id == barred]
 
     def any_free(self) -> bool:
         return any(s.used < s.capacity for s in self.takers)
