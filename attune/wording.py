@@ -96,6 +96,12 @@ def _born(e: screening.BirthRecorded, _: Names) -> str:
     return f"{'born' if e.birth == 'live' else 'stillborn'} {e.age_days} days ago{of}"
 
 
+def _moved(e: screening.ChildMoved, _: Names) -> str:
+    if e.to_team_id is None:
+        return "moved out of the area"
+    return f"moved {'in' if e.team_id is None else 'to another team'}, team {short(e.to_team_id)}"
+
+
 def _requested(e: referral.ConsultationRequested, names: Names) -> str:
     kind = "consultation" if e.kind == "case_consultation" else words(e.kind)
     through = "after screening" if e.requested_through == "screening" else "asked for"
@@ -156,8 +162,20 @@ def _certificate(e: Any, names: Names, what: str) -> str:
 _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
     screening.PregnancyRegistered.type: lambda e, _: _days(e.expected_in_days, "expected in", "was expected"),
     screening.BirthRecorded.type: _born,
+    screening.BirthCorrected.type: lambda e, _: f"date of birth corrected: {e.age_days} days old",
+    screening.PregnancyEnded.type: lambda e, _: f"the pregnancy ended: {words(e.reason)}",
+    screening.ChildDied.type: lambda e, _: f"died at {e.age_days} days",
+    screening.ChildMoved.type: _moved,
+    screening.RecordsMerged.type: lambda e, _: f"the same child as {short(e.into_child_id)}: this record ends",
+    screening.ChildAdopted.type: lambda *_: "adopted: this identity ends, its history is sealed",
+    screening.ScreeningDue.type: lambda e, _: f"to be screened until {e.due_at:%Y-%m-%d}, {words(e.reason)}",
     screening.ScreeningCompleted.type: _screened,
     screening.ScreeningNotCompleted.type: _not_screened,
+    screening.FollowUpDue.type: lambda *_: "to be looked at again after an earlier result",
+    screening.ScreeningMissed.type: lambda e, _: f"NOT screened by {e.age_days} days: {words(e.reason)}",
+    screening.ConsultationOverdueForConcern.type: lambda e, _: f"{words(e.outcome)} and NO consultation requested",
+    screening.SecondRatingRequested.type: lambda *_: "to be rated by a second person too",
+    screening.SecondRatingRecorded.type: lambda e, names: f"rated by {names(e.rater_id)} too: {words(e.agreement)}",
     referral.ConsultationRequested.type: _requested,
     referral.ConsultationAcknowledged.type: lambda e, names: f"seen by {names(e.acknowledged_by)}",
     referral.WaitingListJoined.type: _waits,
@@ -180,6 +198,8 @@ _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
 }  # fmt: skip
 
 _STYLES: Final = {
+    screening.ScreeningMissed.type: "bold red",
+    screening.ConsultationOverdueForConcern.type: "bold red",
     referral.WaitingListJoined.type: "yellow",
     referral.CaseAssigned.type: "bold",
     referral.CaseHandedOver.type: "bold",
