@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from chassis.database import Connection
-    from chassis.stream import Broker
+    from chassis.parked import Record
 
 TOPIC_SECONDS = 10.0
-QUIET_SECONDS = 0.4
+READ_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Told:
     key: UUID
     sequence: int
     event: Event
+    cause: UUID | None = None
+    """The input that led to it."""
+    transaction: int = 0
+    """Of those that wrote the same row, the later one has the greater number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,9 @@ _READS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_JOURNAL = """SELECT event_id, key, sequence, type, data, causation_id, xmin::text::bigint
+FROM journal ORDER BY key, sequence"""
+
 _GROUPS = {
     f"attune.{reader}": sorted({topic(e.service) for e in CATALOGUE.values() if reader in e.readers})
     for reader in sorted({reader for e in CATALOGUE.values() for reader in e.readers})
@@ -141,7 +148,8 @@ class Gatherer:
 
         for service in SERVICES:
             try:
-                connection = await database.connect(self._addresses.postgres[service], name="attune-reconcile")
+                dsn, milliseconds = self._addresses.postgres[service], str(int(READ_SECONDS * 1000))
+                connection = await database.connect(dsn, name="attune-reconcile", statement_timeout=milliseconds)
             except KeyError:
                 raise NotReachable(f"stack {self._addresses.name} names no database of {service}") from None
             except Exception as error:
@@ -155,14 +163,27 @@ class Gatherer:
     ) -> None:
         await self._open.aclose()
 
-    async def facts(self, *, with_topics: bool = True, mails: Iterable[Mapping[str, Any]] | None = None) -> Facts:
-        """Everything as it stands. `mails` are those of the sink, where it is not a file that the addresses name."""
+    async def facts(
+        self,
+        *,
+        with_topics: bool = True,
+        records: Sequence[Record] | None = None,
+        mails: Iterable[Mapping[str, Any]] | None = None,
+    ) -> Facts:
+        """Everything as it stands. `mails` are those of the sink, where it is not a file that the addresses name.
+
+        `records` stand for what the topics hold, for whoever has read them already.
+        """
         own, read = {}, {}
         for service, rows, journal in await asyncio.gather(*(self._of(s) for s in SERVICES)):
             own[service], read[service] = rows, journal
         journal = tuple(t for s in SERVICES for t in read[s][0])
         screenings, consultations = own["screening"][0], own["referral"][0]
-        topics, unreadable = (await _topics(self._addresses.broker(), journal)) if with_topics else (None, 0)
+        topics, unreadable = None, 0
+        if records is not None:
+            topics, unreadable = _ids(records)
+        elif with_topics:
+            topics, unreadable = await self._topics(journal)
         return Facts(
             journal=journal,
             unread=await self.unread() if with_topics else None,
@@ -181,18 +202,30 @@ class Gatherer:
     async def _of(self, service: str) -> tuple[str, list[Any], tuple[Any, ...]]:
         connection = self._connections[service]
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = await connection.fetch(
-                "SELECT event_id, key, sequence, type, data FROM journal ORDER BY key, sequence"
-            )
-            told = [Told(service, r[0], r[1], r[2], parse(r[3], r[4])) for r in rows]
+            rows = await connection.fetch(_JOURNAL, timeout=READ_SECONDS)
+            told = [Told(service, r[0], r[1], r[2], parse(r[3], r[4]), r[5], r[6]) for r in rows]
             parked = await connection.fetch("SELECT id FROM parked WHERE state NOT IN ('done', 'discarded')")
             waiting = await connection.fetchval("SELECT count(*) FROM outbox")
-            own = [await connection.fetch(query) for query in _READS[service]]
+            own = [await connection.fetch(query, timeout=READ_SECONDS) for query in _READS[service]]
         return service, own, (told, frozenset(r[0] for r in parked), waiting)
 
     async def unread(self) -> dict[str, int]:
         """How many records each service has yet to read."""
         return await self._addresses.broker().behind(_GROUPS)
+
+    async def _topics(self, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
+        """Event ids by service as a new subscriber finds them: once all that the journals know are there, or too late."""
+        broker, clock = self._addresses.broker(), asyncio.get_running_loop().time
+        known, deadline = {t.event_id for t in journal}, clock() + TOPIC_SECONDS
+        while True:
+            try:
+                found, unreadable = _ids(await broker.history([topic(s) for s in SERVICES]))
+            except Exception as error:
+                named = f"{', '.join(broker.bootstrap)} ({type(error).__name__})"
+                raise NotReachable(f"Kafka does not answer at {named}") from None
+            if clock() > deadline or known <= {id_ for ids in found.values() for id_ in ids}:
+                return found, unreadable
+            await asyncio.sleep(0.2)
 
     def _mails(self, given: Iterable[Mapping[str, Any]] | None) -> tuple[str, ...] | None:
         if given is None:
@@ -203,35 +236,15 @@ class Gatherer:
         return tuple(str(mail["message_id"]).strip("<>").partition("@")[0] for mail in given)
 
 
-async def _topics(broker: Broker, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
-    """Event ids by service as a new subscriber finds them: until all that the journals know have come, or too late."""
+def _ids(records: Iterable[Record]) -> tuple[dict[str, list[UUID]], int]:
+    """Event ids by service, and how many records are no event."""
     found: dict[str, list[UUID]] = {s: [] for s in SERVICES}
-    missing = {t.event_id for t in journal}
-    clock = asyncio.get_running_loop().time
-    unreadable, last = 0, clock()
-
-    async def listen() -> None:
-        nonlocal unreadable, last
-        async with aclosing(broker.tail([topic(s) for s in SERVICES], from_start=True)) as tail:  # type: ignore[type-var]
-            async for record in tail:
-                last = clock()
-                try:
-                    id_ = read_envelope(record.key, record.value, record.headers).envelope.id
-                except Unreadable:
-                    unreadable += 1
-                    continue
-                found[record.topic.rpartition(".")[2]].append(id_)
-                missing.discard(id_)
-
-    listening = asyncio.create_task(listen())
-    try:
-        deadline = clock() + TOPIC_SECONDS
-        # What was told twice comes after what was told once: hence the wait when nothing is missing any more.
-        while clock() < deadline and not listening.done() and (missing or clock() < last + QUIET_SECONDS):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    finally:
-        listening.cancel()
-        await asyncio.wait([listening])
-    if not listening.cancelled() and (error := listening.exception()) is not None:
-        raise NotReachable(f"Kafka does not answer at {', '.join(broker.bootstrap)} ({type(error).__name__})")
+    unreadable = 0
+    for record in records:
+        try:
+            id_ = read_envelope(record.key, record.value, record.headers).envelope.id
+        except Unreadable:
+            unreadable += 1
+        else:
+            found[record.topic.rpartition(".")[2]].append(id_)
     return found, unreadable
