@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from attune_contracts.event import Code, Event, Instant, Language, Points
+from attune_contracts.event import Code, Count, Event, Instant, Language, Points, Version
 
 Role = Literal["health_visitor", "midwife", "specialist", "team_lead", "other"]
 LeavingReason = Literal["left_service", "retired", "other"]
@@ -34,6 +34,19 @@ class PractitionerLeft(_AboutPractitioner, readers=("referral",)):
     left_at: Instant
 
 
+class TrainingCompleted(_AboutPractitioner):
+    """The professional attended as much of a course as it asks for."""
+
+    cohort_id: UUID
+    course: Code
+    course_version: Version
+    """Version of the course's definition that said how much is enough."""
+    sessions_attended: Count
+    competence: Code | None
+    """What the course certifies; null where it certifies nothing."""
+    completed_at: Instant
+
+
 class CompetenceAwarded(_AboutPractitioner, readers=("screening", "referral")):
     """The professional is certified for something, from and until an instant."""
 
@@ -57,6 +70,25 @@ class CompetenceExpired(_AboutPractitioner, readers=("screening", "referral")):
     competence: Code
     valid_until: Instant
     expired_at: Instant
+
+
+class RecertificationDue(_AboutPractitioner):
+    """A certificate runs out soon and no renewal is known."""
+
+    competence: Code
+    valid_until: Instant
+    noticed_at: Instant
+
+
+class SupervisionOverdue(_AboutPractitioner):
+    """The professional had less supervision than the norm asks for by now."""
+
+    norm: Code
+    norm_version: Version
+    last_at: Instant | None
+    """The latest supervision that is known; null where there is none."""
+    due_by: Instant
+    noticed_at: Instant
 
 
 class CapacityChanged(_AboutPractitioner, readers=("referral",)):

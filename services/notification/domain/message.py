@@ -12,10 +12,15 @@ from chassis.value import value
 Status = Literal["pending", "sending", "sent", "failed", "suppressed", "doubtful"]
 Result = Literal["accepted", "refused_for_good", "try_later", "unknown", "not_begun", "withheld"]
 
-HONOURS_KEY: dict[str, bool] = {"file": True, "email": False}
+HONOURS_KEY: dict[str, bool] = {"file": True, "email": False, "text": True, "letter": True}
 """Channels that take one message id once, however often it is sent; elsewhere a doubtful message is never repeated."""
 
-LEASE: dict[str, timedelta] = {"file": timedelta(seconds=20), "email": timedelta(seconds=120)}
+LEASE: dict[str, timedelta] = {
+    "file": timedelta(seconds=20),
+    "email": timedelta(seconds=120),
+    "text": timedelta(seconds=120),
+    "letter": timedelta(seconds=120),
+}
 """By channel; longer than any send may take, so that nobody judges an attempt that is still under way."""
 
 URGENT: frozenset[MessageKind] = frozenset({"urgent_concern"})
