@@ -214,7 +214,7 @@ class Gatherer:
         return await self._addresses.broker().behind(_GROUPS)
 
     async def _topics(self, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
-        """Event ids by service as a new subscriber finds them: once all that the journals know are there, or too late."""
+        """Event ids by service, as a subscriber finds them: until all that the journals know have come, or too late."""
         broker, clock = self._addresses.broker(), asyncio.get_running_loop().time
         known, deadline = {t.event_id for t in journal}, clock() + TOPIC_SECONDS
         while True:
