@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Generic
 from uuid import UUID
+
+from typing_extensions import TypedDict as Reply
+from typing_extensions import TypeVar
 
 from attune_contracts.event import Event
 from attune_contracts.ids import uuid_of
 from chassis.value import value
+
+__all__ = ["NOTHING", "Cause", "Decision", "Due", "Following", "Refused", "Reply", "derived_id"]
+
+ReplyT = TypeVar("ReplyT", default=Any)
 
 _FREE_BITS = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
 _VERSION_7 = 7 << 76 | 2 << 62
@@ -57,13 +64,17 @@ class Following:
 
 
 @value(frozen=True, slots=True)
-class Decision:
-    """What follows from one input. Rows are whole new states of frozen dataclasses that `store.py` knows as tables."""
+class Decision(Generic[ReplyT]):
+    """What follows from one input. Rows are whole new states of frozen dataclasses that `store.py` knows as tables.
+
+    A rule for a command says what it answers: `-> Decision[Registered]`, where `class Registered(Reply)` names the
+    fields. That is checked, and published in the description of the service's HTTP interface.
+    """
 
     rows: tuple[Any, ...] = ()
     events: tuple[Event | Following, ...] = ()
-    reply: Any = None
-    """Answer to a command: a value that pydantic can write as JSON. Ignored for events and clocks."""
+    reply: ReplyT = None  # type: ignore[assignment]
+    """Answer to a command. None is written as `{}`; ignored for events and clocks."""
     due: tuple[UUID, ...] = ()
     """Keys that this decision made due in the table named by `makes_due`. A hint: the sweep finds them without it."""
 
@@ -73,7 +84,7 @@ class Decision:
         return tuple(e.event if isinstance(e, Following) else e for e in self.events)
 
 
-NOTHING = Decision()
+NOTHING: Decision[Any] = Decision()
 
 
 class Refused(Exception):

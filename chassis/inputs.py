@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from attune_contracts.event import Event
 from chassis.commands import Command
@@ -48,6 +48,12 @@ class CommandIntake:
     @property
     def internal(self) -> bool:
         return not self.path
+
+    @property
+    def reply(self) -> Any:
+        """What the rule says that it answers: a type, None for an empty object, Any where it does not say."""
+        said = get_type_hints(self.decide).get("return")
+        return get_args(said)[0] if get_origin(said) is Decision else Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from chassis.edge import Intake
 from chassis.problem import MEDIA_TYPE
@@ -43,6 +44,8 @@ _REFUSALS = {
     "422": "The input breaks a rule, named with its field.",
     "503": "The service cannot take it now; Retry-After says when to come again.",
 }
+_ANY_OBJECT = {"type": "object"}
+_EMPTY = {"type": "object", "maxProperties": 0, "description": "Nothing more to say."}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -74,17 +77,29 @@ def describe(schema: dict[str, Any], commands: Sequence[Intake], permissions: It
     paths = schema.setdefault("paths", {})
     for method, path, permission in permissions:
         _add_permission(paths[path][method.lower()], permission)
-    models, definitions = models_json_schema(
-        [(intake.model, "validation") for intake in commands], ref_template=_REFERENCE
-    )
-    schemas.update(definitions.get("$defs", {}))
+    found = _schemas_of(commands, schemas)
     for intake in commands:
-        name = models[intake.model, "validation"]["$ref"].rpartition("/")[2]
-        operation = _operation(intake, schemas, name)
+        name = found[intake.name, "validation"]["$ref"].rpartition("/")[2]
+        operation = _operation(intake, schemas, name, found.get((intake.name, "serialization"), _ANY_OBJECT))
         paths.setdefault(intake.path, {})[intake.method.lower()] = operation
 
 
-def _operation(intake: Intake, schemas: dict[str, Any], name: str) -> dict[str, Any]:
+def _schemas_of(commands: Sequence[Intake], schemas: dict[str, Any]) -> dict[tuple[str, JsonSchemaMode], Any]:
+    """What comes in (validation) and what is answered (serialization), as schemas; their parts go to `schemas`."""
+    asked: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = []
+    for intake in commands:
+        asked.append((intake.name, "validation", TypeAdapter(intake.model)))
+        if intake.reply is not Any and intake.reply is not type(None):
+            asked.append((intake.name, "serialization", TypeAdapter(intake.reply)))
+    found, definitions = TypeAdapter.json_schemas(asked, ref_template=_REFERENCE)
+    schemas.update(definitions.get("$defs", {}))
+    empty: dict[tuple[str, JsonSchemaMode], Any] = {
+        (i.name, "serialization"): _EMPTY for i in commands if i.reply is type(None)
+    }
+    return found | empty
+
+
+def _operation(intake: Intake, schemas: dict[str, Any], name: str, reply: dict[str, Any]) -> dict[str, Any]:
     in_path = re.findall(r"\{([a-z_]+)\}", intake.path)
     whole = schemas[name]
     parameters = [
@@ -109,7 +124,7 @@ def _operation(intake: Intake, schemas: dict[str, Any], name: str) -> dict[str, 
         "responses": {
             str(intake.status): {
                 "description": "Done, and durable.",
-                "content": {"application/json": {"schema": {"type": "object"}}},
+                "content": {"application/json": {"schema": reply}},
             },
             **{status: {"$ref": f"#/components/responses/Problem{status}"} for status in _REFUSALS},
         },

@@ -64,6 +64,7 @@ class Intake(NamedTuple):
     model: type[Command]
     may: str
     status: int
+    reply: Any = Any
 
     @property
     def name(self) -> str:

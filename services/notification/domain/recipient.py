@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.decision import NOTHING, Cause, Decision
+from chassis.decision import NOTHING, Cause, Decision, Reply
 from chassis.value import replace, value
 from services.notification.domain.commands import EraseRecipient, SetDoNotContact, SetDuty, SetRecipient
 from services.notification.domain.policy import Duty, Recipient, duty_key
@@ -15,7 +15,25 @@ class AtDuty:
     recipient: Recipient | None
 
 
-def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) -> Decision:
+class RecipientSet(Reply):
+    """The recipient that is known now."""
+
+    recipient_id: str
+
+
+class ContactStopped(Reply):
+    """Whether the recipient may no longer be written to."""
+
+    do_not_contact: bool
+
+
+class DutySet(Reply):
+    """The duty that somebody has now."""
+
+    duty: str
+
+
+def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) -> Decision[RecipientSet]:
     """Channels, address, language and contact policy of a person, replaced as a whole."""
     if known is not None and known.erased_at is not None:
         raise RecipientErased
@@ -33,7 +51,7 @@ def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) 
     return Decision(rows=(recipient,), reply={"recipient_id": str(recipient.recipient_id)})
 
 
-def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause: Cause) -> Decision:
+def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause: Cause) -> Decision[ContactStopped]:
     """Stops every message to a person at once, also those already claimed, or allows them again."""
     if known is None:
         raise UnknownRecipient
@@ -43,7 +61,7 @@ def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause:
     return Decision(rows=(changed,), reply={"do_not_contact": command.do_not_contact})
 
 
-def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> Decision:
+def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> Decision[None]:
     """Forgets the address and stops every message for good."""
     if known is None:
         raise UnknownRecipient
@@ -63,7 +81,7 @@ def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> De
     return Decision(rows=(changed,))
 
 
-def set_duty(at: AtDuty, command: SetDuty, cause: Cause) -> Decision:
+def set_duty(at: AtDuty, command: SetDuty, cause: Cause) -> Decision[DutySet]:
     """Who is told for a team, or for every team without an own entry."""
     if at.recipient is None:
         raise UnknownRecipient

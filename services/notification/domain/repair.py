@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chassis.decision import Cause, Decision
+from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace
 from services.notification.domain.commands import SendAgain, SettleDoubt
 from services.notification.domain.delivery import noted, settled
-from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message
+from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message, Status
 from services.notification.domain.refusals import (
     MessageAlreadySent,
     MessageInDoubt,
@@ -16,7 +16,14 @@ from services.notification.domain.refusals import (
 )
 
 
-def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> Decision:
+class MessageStanding(Reply):
+    """Where a message stands."""
+
+    message_id: str
+    status: Status
+
+
+def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> Decision[MessageStanding]:
     """A failed or suppressed message is due again; the policy is asked again before it leaves."""
     if message is None:
         raise UnknownMessage
@@ -29,7 +36,7 @@ def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> De
     return _pending_again(message, "sent_again", cause)
 
 
-def settle_doubt(message: Message | None, command: SettleDoubt, cause: Cause) -> Decision:
+def settle_doubt(message: Message | None, command: SettleDoubt, cause: Cause) -> Decision[MessageStanding]:
     """A person found out whether a doubtful message arrived; if not, it is due again."""
     if message is None:
         raise UnknownMessage
@@ -40,7 +47,7 @@ def settle_doubt(message: Message | None, command: SettleDoubt, cause: Cause) ->
     return _answered(settled(noted(message, "arrived", None, cause), "sent", None, cause))
 
 
-def _pending_again(message: Message, because: str, cause: Cause) -> Decision:
+def _pending_again(message: Message, because: str, cause: Cause) -> Decision[MessageStanding]:
     again = replace(
         noted(message, because, None, cause),
         status="pending",
@@ -52,5 +59,5 @@ def _pending_again(message: Message, because: str, cause: Cause) -> Decision:
     return _answered(again)
 
 
-def _answered(message: Message) -> Decision:
+def _answered(message: Message) -> Decision[MessageStanding]:
     return Decision(rows=(message,), reply={"message_id": str(message.message_id), "status": message.status})

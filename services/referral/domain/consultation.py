@@ -18,7 +18,7 @@ from attune_contracts.referral import (
     Priority,
 )
 from attune_contracts.screening import ScreeningCompleted
-from chassis.decision import NOTHING, Cause, Decision, derived_id
+from chassis.decision import NOTHING, Cause, Decision, Reply, derived_id
 from chassis.value import replace, value
 from services.referral.domain.commands import (
     AcknowledgeConsultation,
@@ -40,6 +40,15 @@ from services.referral.domain.refusals import (
 )
 
 Status = Literal["accepted", "closed", "withdrawn"]
+
+
+class Standing(Reply):
+    """Where a consultation stands."""
+
+    consultation_id: UUID
+    status: Status
+    acknowledged_at: datetime | None
+
 
 POINTS: dict[ConsultationKind, int] = {"case_consultation": 2, "reflective_discussion": 1}
 """What each kind of work weighs. Recorded with each consultation, so that a change does not reach back."""
@@ -162,7 +171,7 @@ def _priority_after(event: ScreeningCompleted) -> Priority | None:
     raise UnknownFollows(follows)
 
 
-def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) -> Decision:
+def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) -> Decision[Standing]:
     """A professional asks for a consultation, identified with the state of consent, or anonymous."""
     _check_consent(command)
     asked_by = staff(cause)
@@ -208,14 +217,14 @@ def _check_consent(command: RequestConsultation) -> None:
         raise ConsentReasonMissing
 
 
-def _repeated(existing: Consultation, command: RequestConsultation, asked_by: UUID) -> Decision:
+def _repeated(existing: Consultation, command: RequestConsultation, asked_by: UUID) -> Decision[Standing]:
     same = (existing.requested_by, existing.team_id, existing.kind, existing.child_id)
     if existing.screening_id is not None or same != (asked_by, command.team_id, command.kind, command.child_id):
         raise ConsultationIdTaken
     return Decision(reply=_reply(existing))
 
 
-def _accepted(case: Consultation) -> Decision:
+def _accepted(case: Consultation) -> Decision[Standing]:
     event = ConsultationRequested(
         consultation_id=case.consultation_id,
         child_id=case.child_id,
@@ -231,7 +240,7 @@ def _accepted(case: Consultation) -> Decision:
     return Decision(rows=(case,), events=(event,), reply=_reply(case), due=(case.team_id,))
 
 
-def acknowledge(case: Consultation | None, _: AcknowledgeConsultation, cause: Cause) -> Decision:
+def acknowledge(case: Consultation | None, _: AcknowledgeConsultation, cause: Cause) -> Decision[Standing]:
     """The first specialist who confirms to have seen the request is the one who is recorded."""
     case = still_open(case)
     if case.acknowledged_at is not None:
@@ -244,7 +253,7 @@ def acknowledge(case: Consultation | None, _: AcknowledgeConsultation, cause: Ca
     return Decision(rows=(acknowledged,), events=(event,), reply=_reply(acknowledged))
 
 
-def withdraw(case: Consultation | None, _: WithdrawConsultation, cause: Cause) -> Decision:
+def withdraw(case: Consultation | None, _: WithdrawConsultation, cause: Cause) -> Decision[Standing]:
     """The requester takes the request back, whether the case waits or somebody has it."""
     by = staff(cause)
     if case is not None and case.status == "withdrawn" and case.ended_by == by:
@@ -263,7 +272,7 @@ def withdraw(case: Consultation | None, _: WithdrawConsultation, cause: Cause) -
     return Decision(rows=(ended,), events=(event,), reply=_reply(ended), due=(case.team_id,))
 
 
-def close(case: Consultation | None, command: CloseCase, cause: Cause) -> Decision:
+def close(case: Consultation | None, command: CloseCase, cause: Cause) -> Decision[Standing]:
     """The case ends with a reason; the pool gives its points back and takes the next one."""
     if case is not None and case.status == "closed" and case.end_reason == command.reason:
         return Decision(reply=_reply(case))
@@ -293,7 +302,7 @@ def still_open(case: Consultation | None) -> Consultation:
     return case
 
 
-def _reply(case: Consultation) -> dict[str, object]:
+def _reply(case: Consultation) -> Standing:
     return {"consultation_id": case.consultation_id, "status": case.status, "acknowledged_at": case.acknowledged_at}
 
 

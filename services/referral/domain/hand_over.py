@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chassis.decision import Cause, Decision
+from uuid import UUID
+
+from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace, value
 from services.referral.domain.assignment import Seat, Seats
 from services.referral.domain.commands import HandOverCase
@@ -27,7 +29,14 @@ class CaseInPool:
     pool: Pool | None
 
 
-def hand_over(at_hand: CaseInPool, command: HandOverCase, cause: Cause) -> Decision:
+class HandedOver(Reply):
+    """Who has a case now; null while it waits."""
+
+    consultation_id: UUID
+    assigned_to: UUID | None
+
+
+def hand_over(at_hand: CaseInPool, command: HandOverCase, cause: Cause) -> Decision[HandedOver]:
     """The case changes hands in the same step in which the points do."""
     case = still_open(at_hand.case)
     pool = at_hand.pool
@@ -47,7 +56,7 @@ def hand_over(at_hand: CaseInPool, command: HandOverCase, cause: Cause) -> Decis
     seats.give_back(case.assigned_to, case.points)
     event = case_handed_over(case, case.assigned_to, moved.assigned_to, "manual", cause.at)
     after = replace(seats.pool(pool.team_id), next_due_at=cause.at)
-    reply = {"consultation_id": case.consultation_id, "assigned_to": moved.assigned_to}
+    reply: HandedOver = {"consultation_id": case.consultation_id, "assigned_to": moved.assigned_to}
     return Decision(rows=(moved, after), events=(event,), reply=reply, due=(pool.team_id,))
 
 

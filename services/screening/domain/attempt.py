@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import Any
+from uuid import UUID
 
-from attune_contracts.screening import ScreeningNotCompleted
-from chassis.decision import Cause, Decision
+from attune_contracts.screening import NotCompletedReason, ScreeningNotCompleted
+from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace, value
 from services.screening.domain.child import Child
 from services.screening.domain.commands import RecordNotCompleted
@@ -24,7 +25,15 @@ class AtAttempt:
     existing: Screening | None
 
 
-def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: Cause) -> Decision:
+class NotScreened(Reply):
+    """An attempt that gave no result."""
+
+    screening_id: UUID
+    child_id: UUID
+    reason: NotCompletedReason | None
+
+
+def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: Cause) -> Decision[NotScreened]:
     """A screening gave no result: told with the reason, so that it is offered again."""
     attempted_at = command.attempted_at.astimezone(UTC)
     if state.existing is not None:
@@ -72,5 +81,5 @@ def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: C
     return Decision(rows=rows, events=(event,), reply=_attempt_reply(attempt))
 
 
-def _attempt_reply(attempt: Screening) -> dict[str, Any]:
+def _attempt_reply(attempt: Screening) -> NotScreened:
     return {"screening_id": attempt.screening_id, "child_id": attempt.child_id, "reason": attempt.reason}

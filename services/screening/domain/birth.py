@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from uuid import UUID
 
 from attune_contracts.screening import BirthRecorded
-from chassis.decision import Cause, Decision, Refused
+from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from services.screening.domain.calendar import age_days, local_date
 from services.screening.domain.child import Child
@@ -76,7 +76,15 @@ class AtBirth:
     same_number: tuple[Child, ...] = ()
 
 
-def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision:
+class Born(Reply):
+    """The child whose birth is recorded."""
+
+    child_id: UUID
+    pregnancy_id: UUID | None
+    team_id: UUID
+
+
+def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision[Born]:
     """A child was born: linked to its pregnancy where one is known, recorded once for each child."""
     today = local_date(cause.at)
     if command.born_on > today:
@@ -153,12 +161,12 @@ def _unexpected(state: AtBirth, command: RecordBirth, cause: Cause) -> Child:
     )
 
 
-def _born_already(child: Child, command: RecordBirth) -> Decision:
+def _born_already(child: Child, command: RecordBirth) -> Decision[Born]:
     known = (child.born_on, child.birth, child.children_born, child.nhs_number)
     if known != (command.born_on, command.birth, command.children_born, command.nhs_number):
         raise BirthRecordedDifferently
     return Decision(reply=_born(child))
 
 
-def _born(child: Child) -> dict[str, Any]:
+def _born(child: Child) -> Born:
     return {"child_id": child.child_id, "pregnancy_id": child.pregnancy_id, "team_id": child.team_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from chassis.decision import Cause, Decision, Refused
+from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import value
 from services.screening.domain.commands import (
     Choice,
@@ -91,10 +91,24 @@ def reference(name: str, version: int) -> str:
     return f"{name}/{version}"
 
 
-def load_instrument(state: InstrumentRow | None, command: LoadInstrument, cause: Cause) -> Decision:
+class InstrumentLoaded(Reply):
+    """The version of an instrument that is loaded."""
+
+    instrument: str
+    instrument_version: int
+
+
+class PathwayLoaded(Reply):
+    """The version of a pathway that is loaded."""
+
+    pathway: str
+    pathway_version: int
+
+
+def load_instrument(state: InstrumentRow | None, command: LoadInstrument, cause: Cause) -> Decision[InstrumentLoaded]:
     """A version of an instrument becomes available; the same again changes nothing."""
     made = reference(command.instrument, command.instrument_version)
-    reply = {"instrument": command.instrument, "instrument_version": command.instrument_version}
+    reply: InstrumentLoaded = {"instrument": command.instrument, "instrument_version": command.instrument_version}
     if state is not None:
         if state.definition != command.definition:
             raise InstrumentVersionChanged
@@ -103,10 +117,10 @@ def load_instrument(state: InstrumentRow | None, command: LoadInstrument, cause:
     return Decision(rows=(InstrumentRow(made, command.definition, cause.at, cause.by),), reply=reply)
 
 
-def load_pathway(state: AtLoadingPathway, command: LoadPathway, cause: Cause) -> Decision:
+def load_pathway(state: AtLoadingPathway, command: LoadPathway, cause: Cause) -> Decision[PathwayLoaded]:
     """A version of a pathway becomes available, and is in force unless a higher version of it is."""
     made = reference(command.pathway, command.pathway_version)
-    reply = {"pathway": command.pathway, "pathway_version": command.pathway_version}
+    reply: PathwayLoaded = {"pathway": command.pathway, "pathway_version": command.pathway_version}
     if state.loaded is not None:
         if state.loaded.definition != command.definition:
             raise PathwayVersionChanged

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from attune_contracts.screening import PregnancyRegistered
-from chassis.decision import Cause, Decision, Refused
+from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import value
 from services.screening.domain.calendar import local_date
 from services.screening.domain.child import Child
@@ -66,7 +65,14 @@ class AtRegistration:
     fourth: Child | None = None
 
 
-def register(state: AtRegistration, command: RegisterPregnancy, cause: Cause) -> Decision:
+class Registered(Reply):
+    """A pregnancy that is registered, with the id of each expected child."""
+
+    pregnancy_id: UUID
+    child_ids: list[UUID]
+
+
+def register(state: AtRegistration, command: RegisterPregnancy, cause: Cause) -> Decision[Registered]:
     """A pregnancy and its expected children become known, once."""
     if command.child_ids and len(set(command.child_ids)) != command.expected_children:
         raise ChildIdsDoNotMatch
@@ -114,7 +120,7 @@ def _expected(pregnancy: Pregnancy, child_id: UUID) -> Child:
     )
 
 
-def _registered_again(known: Pregnancy, command: RegisterPregnancy) -> Decision:
+def _registered_again(known: Pregnancy, command: RegisterPregnancy) -> Decision[Registered]:
     same = (
         (known.team_id, known.expected_on, known.mother_nhs_number)
         == (command.team_id, command.expected_on, command.mother_nhs_number)
@@ -126,5 +132,5 @@ def _registered_again(known: Pregnancy, command: RegisterPregnancy) -> Decision:
     return Decision(reply=_registered(known))
 
 
-def _registered(pregnancy: Pregnancy) -> dict[str, Any]:
+def _registered(pregnancy: Pregnancy) -> Registered:
     return {"pregnancy_id": pregnancy.pregnancy_id, "child_ids": list(pregnancy.child_ids)}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
 from uuid import UUID
 
-from attune_contracts.screening import NotCompletedReason, Outcome, ScreeningCompleted
-from chassis.decision import Cause, Decision, Refused
+from attune_contracts.screening import Certificate, Follows, NotCompletedReason, Outcome, ScreeningCompleted
+from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from services.screening.domain.certificate import Certificates, standing
 from services.screening.domain.child import Child
@@ -68,7 +67,21 @@ class AtScreening:
     existing: Screening | None
 
 
-def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decision:
+class Screened(Reply):
+    """What came of a screening, and what follows from it."""
+
+    screening_id: UUID
+    child_id: UUID
+    outcome: Outcome
+    overridden: bool
+    follows: Follows
+    follow_up_on: date | None
+    certificate: Certificate
+    age_days: int
+    in_window: bool
+
+
+def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decision[Screened]:
     """The outcome by the instrument's rules, what follows by the pathway in force, the certificate as it stood then.
 
     A lapsed or missing certificate and an age outside the window are marked, not refused: no concern is thrown away.
@@ -117,7 +130,7 @@ def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decisi
     return Decision(rows=rows, events=(_completed(child, screening, made),), reply=_reply(screening, made))
 
 
-def _recorded_before(known: Screening, command: RecordScreening) -> Decision:
+def _recorded_before(known: Screening, command: RecordScreening) -> Decision[Screened]:
     made = known.record
     if made is None:
         raise ScreeningRecordedDifferently
@@ -171,7 +184,7 @@ def _completed(child: Child, screening: Screening, made: DecisionRecord) -> Scre
     )
 
 
-def _reply(screening: Screening, made: DecisionRecord) -> dict[str, Any]:
+def _reply(screening: Screening, made: DecisionRecord) -> Screened:
     conclusion = made.conclusion
     return {
         "screening_id": screening.screening_id,

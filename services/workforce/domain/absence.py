@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import AbsenceEnded, AbsenceStarted
-from chassis.decision import NOTHING, Cause, Decision, Due, Refused
+from chassis.decision import NOTHING, Cause, Decision, Due, Refused, Reply
 from chassis.value import replace
 from services.workforce.domain.commands import EndAbsence, PlanAbsence
 from services.workforce.domain.competence import run_out
@@ -41,7 +41,14 @@ class UnknownAbsence(Refused):
     field = "absence_id"
 
 
-def plan(state: Practitioner | None, command: PlanAbsence, cause: Cause) -> Decision:
+class Away(Reply):
+    """The absence that was planned or ended."""
+
+    practitioner_id: UUID
+    absence_id: UUID
+
+
+def plan(state: Practitioner | None, command: PlanAbsence, cause: Cause) -> Decision[Away]:
     """An absence; told at once when it has begun, otherwise when it begins."""
     practitioner = here(state)
     starts_at = command.starts_at.astimezone(UTC)
@@ -61,7 +68,7 @@ def plan(state: Practitioner | None, command: PlanAbsence, cause: Cause) -> Deci
     return decided(changed, tuple(events), _reply(practitioner, absence))
 
 
-def end(state: Practitioner | None, command: EndAbsence, cause: Cause) -> Decision:
+def end(state: Practitioner | None, command: EndAbsence, cause: Cause) -> Decision[Away]:
     """Back at work now; an absence that never began is dropped without an event."""
     practitioner = here(state)
     absence = next((a for a in practitioner.absences if a.absence_id == command.absence_id), None)
@@ -122,5 +129,5 @@ def _ended(practitioner: Practitioner, absence: Absence, at: datetime) -> Absenc
     )
 
 
-def _reply(practitioner: Practitioner, absence: Absence) -> dict[str, Any]:
+def _reply(practitioner: Practitioner, absence: Absence) -> Away:
     return {"practitioner_id": practitioner.practitioner_id, "absence_id": absence.absence_id}

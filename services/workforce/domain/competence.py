@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
-from chassis.decision import Cause, Decision, Refused
+from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace
 from services.workforce.domain.commands import AwardCompetence, SuspendCompetence
 from services.workforce.domain.practitioner import Award, Practitioner, decided, here
@@ -35,7 +36,22 @@ class CompetenceNotHeld(Refused):
     field = "competence"
 
 
-def award(state: Practitioner | None, command: AwardCompetence, cause: Cause) -> Decision:
+class Certified(Reply):
+    """The certificate that is recorded."""
+
+    practitioner_id: UUID
+    competence: str
+    valid_until: datetime
+
+
+class Suspended(Reply):
+    """The competence whose certificates count no longer."""
+
+    practitioner_id: UUID
+    competence: str
+
+
+def award(state: Practitioner | None, command: AwardCompetence, cause: Cause) -> Decision[Certified]:
     """A certificate, told at once; one whose time is already over is told as run out too."""
     practitioner = here(state)
     valid_from, valid_until = command.valid_from.astimezone(UTC), command.valid_until.astimezone(UTC)
@@ -44,7 +60,7 @@ def award(state: Practitioner | None, command: AwardCompetence, cause: Cause) ->
     if valid_until - valid_from > LONGEST:
         raise ValidityTooLong
     held = practitioner.competences
-    reply = {
+    reply: Certified = {
         "practitioner_id": practitioner.practitioner_id,
         "competence": command.competence,
         "valid_until": valid_until,
@@ -71,10 +87,10 @@ def _after_suspensions(held: tuple[Award, ...], competence: str, at: datetime) -
     return max(at, max(suspended) + timedelta(microseconds=1)) if suspended else at
 
 
-def suspend(state: Practitioner | None, command: SuspendCompetence, cause: Cause) -> Decision:
+def suspend(state: Practitioner | None, command: SuspendCompetence, cause: Cause) -> Decision[Suspended]:
     """All certificates of this competence stop to count; suspending again changes nothing."""
     practitioner = here(state)
-    reply = {"practitioner_id": practitioner.practitioner_id, "competence": command.competence}
+    reply: Suspended = {"practitioner_id": practitioner.practitioner_id, "competence": command.competence}
     of_it = [a for a in practitioner.competences if a.competence == command.competence]
     if not any(a.counts for a in of_it):
         if any(a.suspended_at is not None for a in of_it):

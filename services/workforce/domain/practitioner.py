@@ -15,7 +15,7 @@ from attune_contracts.workforce import (
     PractitionerRegistered,
     Role,
 )
-from chassis.decision import Cause, Decision, Refused
+from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from services.workforce.domain.commands import ChangeCapacity, RecordLeaving, RegisterPractitioner
 
@@ -116,10 +116,30 @@ def _next_due(state: Practitioner) -> datetime | None:
     return min(instants, default=None)
 
 
-def register(state: Practitioner | None, command: RegisterPractitioner, cause: Cause) -> Decision:
+class Employed(Reply):
+    """The practitioner that is registered."""
+
+    practitioner_id: UUID
+
+
+class Contracted(Reply):
+    """The capacity that is contracted now."""
+
+    practitioner_id: UUID
+    capacity_points: int
+
+
+class Left(Reply):
+    """When the practitioner left."""
+
+    practitioner_id: UUID
+    left_at: datetime
+
+
+def register(state: Practitioner | None, command: RegisterPractitioner, cause: Cause) -> Decision[Employed]:
     """A professional works in a team, once."""
     practitioner_id = command.practitioner_id or cause.derive("practitioner")
-    reply = {"practitioner_id": practitioner_id}
+    reply: Employed = {"practitioner_id": practitioner_id}
     if state is not None:
         # The capacity may have been changed since; registering again does not set it back.
         if (state.team_id, state.role, state.languages) != (command.team_id, command.role, command.languages):
@@ -145,10 +165,10 @@ def register(state: Practitioner | None, command: RegisterPractitioner, cause: C
     return decided(made, (event,), reply)
 
 
-def change_capacity(state: Practitioner | None, command: ChangeCapacity, cause: Cause) -> Decision:
+def change_capacity(state: Practitioner | None, command: ChangeCapacity, cause: Cause) -> Decision[Contracted]:
     """Another contracted capacity; the same one changes nothing."""
     practitioner = here(state)
-    reply = {"practitioner_id": practitioner.practitioner_id, "capacity_points": command.capacity_points}
+    reply: Contracted = {"practitioner_id": practitioner.practitioner_id, "capacity_points": command.capacity_points}
     if practitioner.capacity_points == command.capacity_points:
         return Decision(reply=reply)
     event = CapacityChanged(
@@ -160,7 +180,7 @@ def change_capacity(state: Practitioner | None, command: ChangeCapacity, cause: 
     return decided(replace(practitioner, capacity_points=command.capacity_points), (event,), reply)
 
 
-def leave(state: Practitioner | None, command: RecordLeaving, cause: Cause) -> Decision:
+def leave(state: Practitioner | None, command: RecordLeaving, cause: Cause) -> Decision[Left]:
     """The professional leaves now; certificates and absences end without further events."""
     if state is None:
         raise UnknownPractitioner
@@ -169,5 +189,5 @@ def leave(state: Practitioner | None, command: RecordLeaving, cause: Cause) -> D
     event = PractitionerLeft(
         practitioner_id=state.practitioner_id, team_id=state.team_id, reason=command.reason, left_at=cause.at
     )
-    reply = {"practitioner_id": state.practitioner_id, "left_at": cause.at}
+    reply: Left = {"practitioner_id": state.practitioner_id, "left_at": cause.at}
     return decided(replace(state, left_at=cause.at, leaving_reason=command.reason), (event,), reply)
