@@ -1,4 +1,4 @@
-"""The words a rule is written in: cause, decision, refusal. The one part of the chassis that a domain may import."""
+"""The words a rule is written in: cause, decision, refusal. With `value` and `working_days` all that a domain imports."""
 
 from __future__ import annotations
 

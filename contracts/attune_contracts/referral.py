@@ -41,7 +41,7 @@ HeldOutcome = Literal[
     "advice", "health_visitor_plan", "joint_visit", "direct_work", "signposted", "safeguarding", "repeat"
 ]
 """What the consultation came to."""
-ClockName = Literal["acknowledged", "triaged", "held", "first_contact", "ceiling"]
+ClockName = Literal["acknowledged", "triaged", "held", "reported", "first_contact", "ceiling"]
 PauseReason = Literal[
     "family_unavailable",
     "child_in_hospital",
@@ -72,7 +72,6 @@ TaskKind = Literal[
     "loss",
     "moved_family",
     "merged_records",
-    "unreported_consultation",
     "safeguarding",
     "other",
 ]
@@ -195,6 +194,17 @@ class ConsultationWithdrawn(Event, subject=("child_id", "consultation_id")):
     team_id: UUID
     withdrawn_by: UUID
     withdrawn_at: Instant
+
+
+class ConsentRecorded(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
+    """What the family says to a consultation that names them became known, or was overridden with a reason."""
+
+    consultation_id: UUID
+    child_id: UUID
+    team_id: UUID
+    consent: Consent
+    recorded_by: UUID
+    recorded_at: Instant
 
 
 class ConsultationReopened(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
