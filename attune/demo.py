@@ -88,6 +88,7 @@ def _system(stack: str | None, console: Console, logs: Path) -> Iterator[Address
 
 def _started(console: Console) -> Stack:
     """A new stack with everything ready; says which part is, since the first time takes a while."""
+    from attune.stack.plan import TIME_CAN_BE_SET
     from attune.stack.stack import Stack
 
     ready: list[str] = []
@@ -99,7 +100,7 @@ def _started(console: Console) -> Stack:
             if not console.is_terminal:
                 console.print(f"  {part:<22} ready after {seconds:5.1f} s")
 
-        stack = Stack.temporary(told)
+        stack = Stack.temporary(told, environment=dict(TIME_CAN_BE_SET))
     if console.is_terminal:
         console.print(f"[bold]Ready after seconds[/]  {', '.join(ready)}")
     return stack

@@ -29,15 +29,20 @@ class Clock:
         self.intake, self.processor, self.pool = intake, processor, pool
         self._hinted: set[Any] = set()
         self._wake = asyncio.Event()
+        self._poll_at = 0.0
 
     def hint(self, keys: Sequence[Any]) -> None:
         """These rows are due now. Losing a hint costs a second."""
         self._hinted.update(keys)
         self._wake.set()
 
+    def look(self) -> None:
+        """The time has moved: looks now."""
+        self._poll_at = 0.0
+        self._wake.set()
+
     async def run(self) -> None:
         """For as long as the service runs."""
-        poll_at = 0.0
         keys: list[Any] = []
         loop = asyncio.get_running_loop()
         while True:
@@ -45,14 +50,14 @@ class Clock:
             self._wake.clear()
             keys = self._take()
             try:
-                if not keys and loop.time() >= poll_at:
+                if not keys and loop.time() >= self._poll_at:
                     keys = await self._due()
                     if len(keys) < BATCH:
-                        poll_at = loop.time() + POLL_SECONDS
+                        self._poll_at = loop.time() + POLL_SECONDS
                 if keys and not await self._handle(keys):
                     # Nothing moved: the rows stay due, because their rule cannot handle them now.
                     # Hints of others still come through.
-                    keys, poll_at = [], loop.time() + POLL_SECONDS
+                    keys, self._poll_at = [], loop.time() + POLL_SECONDS
             except Exception as error:
                 if not is_away(error):
                     log.exception("clock_failed", intake=self.intake.name)
@@ -60,7 +65,7 @@ class Clock:
                 continue
             if not keys and not self._hinted:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, poll_at - loop.time()))
+                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._poll_at - loop.time()))
 
     def _take(self) -> list[Any]:
         keys = list(self._hinted)[:BATCH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -53,7 +54,16 @@ class Health(Protocol):
 class Reads:
     """What GET routes are given: who may read, a connection that only reads, and the record of who read about whom."""
 
-    def __init__(self, pool: Pool, access: Access, roles: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        access: Access,
+        roles: Mapping[str, frozenset[str]],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.now = now
+        """The present instant as the service's rules see it."""
         self._pool, self._access, self._roles = pool, access, roles
         self._permissions: dict[Any, str] = {}
         self._places = asyncio.Semaphore(READERS)

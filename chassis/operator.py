@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import BaseModel, ConfigDict
 
-from attune_contracts.event import Code
+from attune_contracts.event import Code, Instant
 from chassis.access import Caller
-from chassis.database import ACQUIRE_SECONDS
+from chassis.database import ACQUIRE_SECONDS, Pool
 from chassis.describe import describe
 from chassis.http import Reads
 from chassis.processor import Processor
+from chassis.service_time import ServiceTime
 
 if TYPE_CHECKING:
     from chassis.service import Service
@@ -70,6 +72,32 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             await processor.parking.resolve(connection, parked_id, discard=True, by=by, because=x_reason)
         return {"state": "discarded"}
+
+    return router
+
+
+class SetTime(BaseModel):
+    """The instant that it shall be for the service from now on."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    now: Instant
+
+
+def time_routes(reads: Reads, time: ServiceTime, pool: Pool) -> APIRouter:
+    """Where the settings allow it, an operator sets the service's time ahead; its clocks look at once."""
+    router = APIRouter(tags=["operator"])
+
+    @router.get("/operator/clock", dependencies=[Depends(reads.allowed("operator.read"))])
+    async def tell_time() -> dict[str, Any]:
+        return {"now": time.now(), "ahead_seconds": round(time.ahead.total_seconds(), 3)}
+
+    resolves = reads.allowed("operator.resolve")
+
+    @router.put("/operator/clock")
+    async def set_time(wanted: SetTime, caller: Caller = Depends(resolves)) -> dict[str, Any]:
+        await time.move(pool, wanted.now, _by(caller, None))
+        return await tell_time()
 
     return router
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,11 +32,12 @@ from chassis.database import Connection, Pool
 from chassis.health import Health
 from chassis.http import Reads, build_app, serve
 from chassis.inputs import CommandIntake, DueIntake, EventIntake, Intake
-from chassis.operator import operator_routes
+from chassis.operator import operator_routes, time_routes
 from chassis.parked import Record, headers_of
 from chassis.processor import Answer, Input, Outcome, Processor
 from chassis.reading import read_record
 from chassis.relay import Relay
+from chassis.service_time import ServiceTime
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
 from chassis.stream import Broker, Subscription
 from chassis.tables import Table
@@ -93,6 +94,10 @@ class Context:
         self._service, self._processor, self._admission = service, processor, admission
         self._internal = {i.model: i for i in service.inputs if isinstance(i, CommandIntake) and i.internal}
 
+    def now(self) -> datetime:
+        """The present instant as the service's rules see it."""
+        return self._processor.now()
+
     async def submit(self, command: Command) -> Answer:
         """Submits one of the service's own commands. Raises Refused or Unavailable."""
         return await self._admission.submit(self._internal[type(command)], command)
@@ -131,6 +136,7 @@ class Running:
         self.service, self.settings = service, settings
         self.broker = broker_of(settings)
         self.health = Health()
+        self.time = ServiceTime(movable=settings.time_can_be_set)
         self.ended = asyncio.Event()
         self.failed = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -148,7 +154,8 @@ class Running:
         )
         await _wait_for("migrations", deadline, self._migrations_applied)
         await _wait_for("topics", deadline, self._topics_exist)
-        self.processor = Processor(self.pool, now=lambda: datetime.now(UTC), service=service.name)
+        await self.time.recall(self.pool)
+        self.processor = Processor(self.pool, now=self.time.now, service=service.name)
         self.relay = Relay(dsn, self.broker, service=service.name, topic=topic(service.name))
         self.admission = Admission(self.processor)
         self.clocks = {i.table: Clock(i, self.processor, self.pool) for i in service.clocks}
@@ -164,6 +171,9 @@ class Running:
             self._spawn(self.admission.run(), "writer")
         for clock in self.clocks.values():
             self._clock_tasks.append(self._spawn(clock.run(), clock.intake.name))
+        self.time.on_move = self._look_at_clocks
+        if self.time.movable:
+            self._spawn(self.time.follow(self.pool), "time")
         self._spawn(self.processor.parking.run(self.processor, self.pool, self._read_parked), "parked")
         if service.topics:
             self._subscription = await _wait_for("broker", deadline, self._subscribe)
@@ -231,6 +241,10 @@ class Running:
         if clock is not None:
             clock.hint(keys)
 
+    def _look_at_clocks(self) -> None:
+        for clock in self.clocks.values():
+            clock.look()
+
     async def _migrations_applied(self) -> bool:
         async with self.pool.acquire(timeout=5) as connection:
             sets = migration_sets(self.service)
@@ -262,8 +276,10 @@ class Running:
     def _open_http(self) -> None:
         service, settings = self.service, self.settings
         access = Access.from_settings(settings)
-        reads = Reads(self.pool, access, service.roles)
+        reads = Reads(self.pool, access, service.roles, now=self.time.now)
         routers = [service.api(reads), operator_routes(reads, self.processor, service)]
+        if self.time.movable:
+            routers.append(time_routes(reads, self.time, self.pool))
         app = build_app(
             service.name,
             commands=service.commands,
@@ -305,7 +321,7 @@ class Running:
 
     async def _make_partitions(self) -> None:
         async with self.pool.acquire(timeout=5) as connection:
-            await connection.execute("SELECT journal_partitions(now(), 2)")
+            await connection.execute("SELECT journal_partitions($1, 2)", self.time.now())
 
     # --- reading --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chassis.commands import breaks
@@ -110,6 +110,16 @@ class ServiceSettings(KafkaSettings):
     oidc_audience: Filled
     oidc_algorithms: Algorithms = ("ES256",)
     oidc_jwks: KeySetLocation
+    environment: Literal["production", "staging", "development", "test"] = "production"
+    time_can_be_set: bool = False
+    """Whether an operator may set the service's time ahead: for demonstrations, tests and simulations."""
+
+    @field_validator("time_can_be_set")
+    @classmethod
+    def _never_in_production(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("environment", "production") == "production":
+            raise breaks("not_in_production")
+        return value
 
 
 SettingsT = TypeVar("SettingsT", bound=LogSettings)

@@ -13,6 +13,7 @@ from rich.table import Table
 from attune.stack import jars, kafka, ports
 from attune.stack.layout import DEFAULT_NAME, BadStackName, Layout, every_stack
 from attune.stack.leftovers import remove
+from attune.stack.plan import TIME_CAN_BE_SET
 from attune.stack.stack import Stack, StackFailed
 from attune.stack.stack import down as take_down
 
@@ -54,13 +55,22 @@ def _fetch(console: Console) -> int:
         return jars.fetch(progress)
 
 
-def up(name: Name = DEFAULT_NAME) -> None:
+def up(
+    name: Name = DEFAULT_NAME,
+    time_can_be_set: Annotated[
+        bool, typer.Option("--time-can-be-set", help="Allow `attune clock` to set its time ahead.")
+    ] = False,
+) -> None:
     """Start Kafka, PostgreSQL, the mail sink and the services in the background."""
     console = Console()
     began = time.monotonic()
     try:
         with console.status("starting"):
-            stack = Stack.up(name, lambda part, seconds: console.print(f"  {part:<22} ready after {seconds:5.2f} s"))
+            stack = Stack.up(
+                name,
+                lambda part, seconds: console.print(f"  {part:<22} ready after {seconds:5.2f} s"),
+                environment=dict(TIME_CAN_BE_SET) if time_can_be_set else {},
+            )
     except (StackFailed, BadStackName) as failure:
         _complain(console, "not started", failure)
         raise typer.Exit(1) from None

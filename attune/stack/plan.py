@@ -12,6 +12,8 @@ from attune.stack.layout import write_private
 from attune.stack.services import SERVICES
 
 SERVERS = ("postgres", "kafka", "smtp")
+TIME_CAN_BE_SET = {"ATTUNE_TIME_CAN_BE_SET": "true"}
+"""Variables of a stack whose time an operator may set ahead."""
 
 
 class _Kept:

@@ -42,6 +42,7 @@ def environment(service: str, port: int, around: Surroundings, extra: Mapping[st
         "OIDC_AUDIENCE": tokens.AUDIENCE,
         "OIDC_ALGORITHMS": tokens.ALGORITHM,
         "OIDC_JWKS": str(around.key_set),
+        "ENVIRONMENT": "development",
         "LOG_FORMAT": "console",
         "LOG_LEVEL": "info",
     }

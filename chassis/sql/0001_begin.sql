@@ -90,6 +90,14 @@ CREATE TABLE parked (
 COMMENT ON TABLE parked IS 'Inputs that could not be handled, raw; later inputs of the same key queue behind the first.';
 CREATE INDEX parked_open ON parked (key, ordinal) WHERE state IN ('failed', 'queued', 'retry');
 
+CREATE TABLE moved_time (
+    only_one boolean     PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_time CHECK (only_one),
+    ahead    interval    NOT NULL CONSTRAINT time_only_moves_forward CHECK (ahead > interval '0'),
+    moved_at timestamptz NOT NULL DEFAULT now(),
+    moved_by text        NOT NULL
+);
+COMMENT ON TABLE moved_time IS 'How far the time of this service was set ahead of the machine''s. Empty in production, for ever.';
+
 CREATE TABLE audits (
     at      timestamptz NOT NULL DEFAULT now(),
     subject text        NOT NULL,

@@ -31,7 +31,11 @@ async def send_claimed(context: Context) -> None:
             return await store.addressees(connection, message_ids)
 
     courier = Courier(
-        channels_of(settings), Letters(settings.case_link), submit=context.submit_all, addressees=addressees
+        channels_of(settings),
+        Letters(settings.case_link),
+        submit=context.submit_all,
+        addressees=addressees,
+        now=context.now,
     )
     context.on_commit(courier.notify)
     context.on_stop(courier.drain)

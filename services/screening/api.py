@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +47,6 @@ def routes(reads: Reads) -> APIRouter:
     async def coverage(team_id: UUID | None = None) -> list[dict[str, Any]]:
         """Screening coverage by team, over the babies who have reached 56 days."""
         async with reads.connection() as connection:
-            return await store.coverage(connection, local_date(datetime.now(UTC)), team_id)
+            return await store.coverage(connection, local_date(reads.now()), team_id)
 
     return router

@@ -49,6 +49,16 @@ def test_settings_are_read_from_the_environment(environment: pytest.MonkeyPatch)
     assert SECRET in settings.database_url.get_secret_value()
 
 
+@pytest.mark.parametrize("named", ["", "production"])
+def test_time_cannot_be_set_in_production(environment: pytest.MonkeyPatch, named: str) -> None:
+    assert load(ServiceSettings).time_can_be_set is False
+    environment.setenv("ATTUNE_ENVIRONMENT", named)
+    environment.setenv("ATTUNE_TIME_CAN_BE_SET", "true")
+    assert "  ATTUNE_TIME_CAN_BE_SET: not_in_production" in fault()
+    environment.setenv("ATTUNE_ENVIRONMENT", "development")
+    assert load(ServiceSettings).time_can_be_set is True
+
+
 def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:
     settings = load(ServiceSettings)
     assert SECRET not in repr(settings)

@@ -9,21 +9,24 @@ from pathlib import Path
 import pytest
 
 from attune.stack.layout import Layout, cache_directory
+from attune.stack.plan import TIME_CAN_BE_SET
 from attune.stack.stack import Stack, down
 from tests.journeys.post_office import PostOffice
 from tests.support.field import Field
 
 NAME = "journeys"
+LATER = "later"
 LAST = "at_the_end"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{LATER}: lets time pass for everybody, so it comes when the day is over")
     config.addinivalue_line("markers", f"{LAST}: looks at what all other journeys have left")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that look back come last."""
-    items.sort(key=lambda item: item.get_closest_marker(LAST) is not None)
+    """Those that set the time ahead come after those of today; those that look back come last."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in (LAST, LATER)])
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +55,8 @@ def start(post_office: PostOffice) -> Stack:
         NAME,
         servers=("postgres", "kafka"),
         fsync=False,
-        environment={
+        environment=TIME_CAN_BE_SET
+        | {
             "ATTUNE_SMTP_HOST": "127.0.0.1",
             "ATTUNE_SMTP_PORT": str(post_office.port),
             "ATTUNE_LOG_FORMAT": "json",

@@ -123,6 +123,8 @@ class Field:
         self.stack, self.channels = stack, list(channels)
         self.patience = 0.0
         """Seconds for which a caller tries a request again, with its key, while a service is away."""
+        self.ahead = timedelta(0)
+        """How far the time of the services was set ahead of the machine's."""
         self._client = httpx.AsyncClient(timeout=20)
         self._admin = Person(uuid7(), "workforce_admin", stack.token("workforce_admin"))
         self._records = Person(uuid7(), "records", stack.token("records"))
@@ -136,6 +138,18 @@ class Field:
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
+
+    def now(self) -> datetime:
+        """The present instant as the services see it."""
+        return datetime.now(UTC) + self.ahead
+
+    async def time_passes(self, time: timedelta) -> datetime:
+        """Lets so much time pass for all services at once; the instant that it is then."""
+        to = self.now() + time
+        for service in ("screening", "referral", "notification", "workforce"):
+            await self.does(self.operator, "PUT /operator/clock", {"now": to.isoformat()}, at=service)
+        self.ahead += time
+        return to
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -221,7 +235,7 @@ class Field:
             await self.certify(who, certificate)
 
     async def certify(self, who: Person, competence: str, *, from_days: float = -400, until_days: float = 400) -> None:
-        now = datetime.now(UTC)
+        now = self.now()
         body = {
             "competence": competence,
             "valid_from": (now + timedelta(days=from_days)).isoformat(),
@@ -271,10 +285,10 @@ class Field:
 
     async def babies(self, team: Team, count: int = 1, *, age_days: int = 45) -> list[Baby]:
         """Children of one pregnancy that were born so many days ago."""
-        born = (datetime.now(UTC) - timedelta(days=age_days)).date()
+        born = (self.now() - timedelta(days=age_days)).date()
         ids = [uuid7() for _ in range(count)]
         pregnancy_id = uuid7()
-        pregnancy = {"pregnancy_id": pregnancy_id, "team_id": team.id, "expected_on": str(datetime.now(UTC).date())}
+        pregnancy = {"pregnancy_id": pregnancy_id, "team_id": team.id, "expected_on": str(self.now().date())}
         pregnancy |= {"expected_children": count, "child_ids": ids, "mother_nhs_number": nhs_number()}
         await self.does(self._records, "POST /pregnancies", pregnancy)
         for child_id in ids:
@@ -303,7 +317,7 @@ class Field:
             "language": "en",
             "administered_by": by.id,
             "role": by.role,
-            "screened_at": (datetime.now(UTC) - timedelta(minutes=20)).isoformat(),
+            "screened_at": (self.now() - timedelta(minutes=20)).isoformat(),
         } | other
 
     async def screens(self, baby: Baby, outcome: str, *, by: Person | None = None, **other: Any) -> Screening:
