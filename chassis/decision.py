@@ -1,4 +1,4 @@
-"""The words a rule is written in: cause, decision, refusal. With `value` and `working_days` all that a domain imports."""
+"""The words of a rule: cause, decision, refusal. With `value` and `working_days` all that a domain may import."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 from attune_contracts.event import Event
 from attune_contracts.ids import uuid_of
 from chassis.value import value
+from chassis.working_days import ENGLAND, Calendar
 
 __all__ = ["NOTHING", "Cause", "Decision", "Due", "Following", "Refused", "Reply", "derived_id"]
 
@@ -42,6 +43,8 @@ class Cause:
     """Subject of the caller's token for a command, empty for an event or a clock."""
     correlation_id: UUID = UUID(int=0)
     """The input that began the chain: a command's own id, or what the event says. A clock has none to give."""
+    calendar: Calendar = ENGLAND
+    """England's working days, with the bank holidays that this system was told of since."""
 
     def derive(self, name: str) -> UUID:
         """An id for something new that this cause brings about."""

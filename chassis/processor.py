@@ -29,6 +29,7 @@ from chassis.parked import Parking, Record, parked_row
 from chassis.problem import Unavailable
 from chassis.tables import Rows, Table, needs_of
 from chassis.value import replace
+from chassis.working_days import ENGLAND, Calendar
 from chassis.writing import StartAgain, Told, Writing
 
 log = structlog.get_logger(__name__)
@@ -111,8 +112,8 @@ class GivenUp(Exception):
 class Processor:
     """Runs batches. Knows no rule and no table by name: these come with the inputs."""
 
-    def __init__(self, pool: Pool, *, now: Callable[[], datetime], service: str) -> None:
-        self.pool, self.now, self.service = pool, now, service
+    def __init__(self, pool: Pool, *, now: Callable[[], datetime], service: str, calendar: Calendar = ENGLAND) -> None:
+        self.pool, self.now, self.service, self.calendar = pool, now, service, calendar
         self.parking = Parking()
         self.on_events: Callable[[], None] = lambda: None
         self.on_rows: list[Callable[[Sequence[Any]], None]] = []
@@ -313,7 +314,9 @@ class _Work:
         state = intake.state
         try:
             given = state.give(self.rows, i.data) if state is not None else None
-            decision = intake.decide(given, i.data, Cause(i.id, self.at, i.by, i.correlation_id))
+            decision = intake.decide(
+                given, i.data, Cause(i.id, self.at, i.by, i.correlation_id, self.processor.calendar)
+            )
             if (table := self.rows.made_before(decision.rows)) is not None:
                 raise AlreadyExists(table.name)
             events = [_told(i, k, e) for k, e in enumerate(decision.events)]

@@ -155,7 +155,7 @@ class Running:
         await _wait_for("migrations", deadline, self._migrations_applied)
         await _wait_for("topics", deadline, self._topics_exist)
         await self.time.recall(self.pool)
-        self.processor = Processor(self.pool, now=self.time.now, service=service.name)
+        self.processor = Processor(self.pool, now=self.time.now, service=service.name, calendar=settings.calendar)
         self.relay = Relay(dsn, self.broker, service=service.name, topic=topic(service.name))
         self.admission = Admission(self.processor)
         self.clocks = {i.table: Clock(i, self.processor, self.pool) for i in service.clocks}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chassis.commands import breaks
+from chassis.working_days import Calendar
 
 PREFIX = "ATTUNE_"
 ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"})
@@ -53,6 +55,7 @@ def _key_set(value: str) -> str:
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_dsn)]
 Servers = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_bootstrap)]
 Algorithms = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_algorithms)]
+Days = Annotated[frozenset[date], NoDecode, BeforeValidator(_split)]
 KeySetLocation = Annotated[str, AfterValidator(_key_set)]
 Filled = Annotated[str, Field(min_length=1)]
 
@@ -110,9 +113,18 @@ class ServiceSettings(KafkaSettings):
     oidc_audience: Filled
     oidc_algorithms: Algorithms = ("ES256",)
     oidc_jwks: KeySetLocation
+    bank_holidays_added: Days = frozenset()
+    """Bank holidays of England announced since this version of Attune was made: dates, separated by commas."""
+    bank_holidays_removed: Days = frozenset()
+    """Those that were moved to another day."""
     environment: Literal["production", "staging", "development", "test"] = "production"
     time_can_be_set: bool = False
     """Whether an operator may set the service's time ahead: for demonstrations, tests and simulations."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """Working days as this system knows them."""
+        return Calendar(self.bank_holidays_added, self.bank_holidays_removed)
 
     @field_validator("time_can_be_set")
     @classmethod

@@ -62,3 +62,7 @@ class Calendar:
         for _ in range(number - 1):
             next(days)
         return end_of(next(days))
+
+
+ENGLAND = Calendar()
+"""As the library knows it."""

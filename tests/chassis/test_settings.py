@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,16 @@ def test_time_cannot_be_set_in_production(environment: pytest.MonkeyPatch, named
     assert "  ATTUNE_TIME_CAN_BE_SET: not_in_production" in fault()
     environment.setenv("ATTUNE_ENVIRONMENT", "development")
     assert load(ServiceSettings).time_can_be_set is True
+
+
+def test_bank_holidays_can_be_announced_later(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ATTUNE_BANK_HOLIDAYS_ADDED", "2027-05-10, 2027-06-01")
+    environment.setenv("ATTUNE_BANK_HOLIDAYS_REMOVED", "2027-05-03")
+    calendar = load(ServiceSettings).calendar
+    assert calendar.added == {date(2027, 5, 10), date(2027, 6, 1)}
+    assert [calendar.is_working_day(date(2027, 5, day)) for day in (3, 10, 11)] == [True, False, True]
+    environment.setenv("ATTUNE_BANK_HOLIDAYS_ADDED", f"2027-05-10,{SECRET}")
+    assert "  ATTUNE_BANK_HOLIDAYS_ADDED: " in fault()
 
 
 def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:
