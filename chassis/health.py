@@ -1,4 +1,4 @@
-"""Health that tells the truth (P10): ready only while database, relay and consumer do their work."""
+"""Health that tells the truth (P10): ready only while database, broker, relay and consumer do their work."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chassis.database import Pool
 from chassis.processor import Processor
 from chassis.relay import Relay
 from chassis.stream import Subscription
+from chassis.topics import Probe
 
 CHECK_SECONDS = 1.0
 STALE_SECONDS = 5.0
@@ -25,19 +26,21 @@ class Health:
         self._turned = time.monotonic()
         self._database_at: float | None = None
         self._details: dict[str, Callable[[], Any]] = {}
-        self._parts: tuple[Processor, Relay, Subscription | None, Pool] | None = None
+        self._parts: tuple[Processor, Relay, Subscription | None, Probe, Pool] | None = None
 
     def watch(
         self,
         processor: Processor,
         relay: Relay,
         subscription: Subscription | None,
+        probe: Probe,
         pool: Pool,
+        *,
         details: dict[str, Callable[[], Any]],
     ) -> None:
         """From now on these are looked at; `details` are shown and decide nothing."""
         self._details = details
-        self._parts = processor, relay, subscription, pool
+        self._parts = processor, relay, subscription, probe, pool
 
     async def run(self) -> None:
         """Asks the database every second; everything else is known without asking."""
@@ -45,7 +48,7 @@ class Health:
             self._turned = time.monotonic()
             if self._parts is not None:
                 try:
-                    async with self._parts[3].acquire(timeout=2) as connection:
+                    async with self._parts[-1].acquire(timeout=2) as connection:
                         await connection.execute("SELECT 1", timeout=2)
                     self._database_at = time.monotonic()
                 except Exception:  # noqa: S110 - that there is no answer is what is recorded, by not recording one
@@ -61,11 +64,12 @@ class Health:
         """Whether work given to this process now would be done, and which part says no."""
         if self._parts is None:
             return False, {"starting": True}
-        processor, relay, subscription, _ = self._parts
+        processor, relay, subscription, probe, _ = self._parts
         now = time.monotonic()
         parts = {
             "accepting": not self.stopping,
-            "database": self._database_at is not None and now - self._database_at < STALE_SECONDS,
+            "database": _recent(self._database_at, now),
+            "broker": _recent(probe.answered_at, now),
             "processor": _fine(processor.failing_since, now),
             "relay": _fine(relay.failing_since, now) and _fine(relay.sending_since, now),
         }
@@ -80,6 +84,10 @@ class Health:
             parts["group"] = subscription.in_group
             detail["partitions"] = subscription.assigned
         return all(parts.values()), detail
+
+
+def _recent(answered_at: float | None, now: float) -> bool:
+    return answered_at is not None and now - answered_at < STALE_SECONDS
 
 
 def _fine(failing_since: float | None, now: float) -> bool:

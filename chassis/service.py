@@ -38,9 +38,11 @@ from chassis.processor import Answer, Input, Outcome, Processor
 from chassis.reading import read_record
 from chassis.relay import Relay
 from chassis.service_time import ServiceTime
+from chassis.retention import Retention
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
 from chassis.stream import Broker, Subscription
 from chassis.tables import Table
+from chassis.topics import Probe
 
 log = structlog.get_logger(__name__)
 
@@ -165,8 +167,11 @@ class Running:
         for work in service.background:
             self._spawn(work(context), work)
         self._spawn(self.relay.run(), "relay")
-        await self._make_partitions()
-        self._spawn(self._keep_partitions(), "partitions")
+        retention = Retention(self.pool, settings, now=self.processor.now, is_mine=lambda: self.relay.holds_lock)
+        await retention.make_months()
+        self._spawn(retention.run(), "retention")
+        probe = Probe(self.broker)
+        self._spawn(probe.run(), "probe")
         for _ in range(2):
             self._spawn(self.admission.run(), "writer")
         for clock in self.clocks.values():
@@ -179,7 +184,7 @@ class Running:
             self._subscription = await _wait_for("broker", deadline, self._subscribe)
             self._spawn(self._subscription.run(), "subscription")
         self._open_http()
-        self.health.watch(self.processor, self.relay, self._subscription, self.pool, context.details)
+        self.health.watch(self.processor, self.relay, self._subscription, probe, self.pool, details=context.details)
         self._spawn(self.health.run(), "health")
         self.admission.open()
         log.info("service_started", service=service.name, port=settings.http_port)
@@ -311,18 +316,6 @@ class Running:
                     return
             await asyncio.sleep(0.02)
 
-    async def _keep_partitions(self) -> None:
-        while True:
-            await asyncio.sleep(6 * 3600)
-            try:
-                await self._make_partitions()
-            except Exception as error:
-                log.warning("journal_partitions_failed", error=type(error).__name__)
-
-    async def _make_partitions(self) -> None:
-        async with self.pool.acquire(timeout=5) as connection:
-            await connection.execute("SELECT journal_partitions($1, 2)", self.time.now())
-
     # --- reading --------------------------------------------------------------------------------------------------
 
     async def _handle_records(self, records: Sequence[Record], give_up: Callable[[], bool]) -> None:
@@ -433,7 +426,12 @@ async def _topics(service: Service) -> int:
     made = await _wait_for(
         "broker",
         deadline,
-        lambda: broker.create_topic(name, partitions=PARTITIONS, replication=settings.topic_replication),
+        lambda: broker.create_topic(
+            name,
+            partitions=PARTITIONS,
+            replication=settings.topic_replication,
+            keep_days=settings.topic_keep_days,
+        ),
     )
     log.info("topic_ready", topic=name, outcome=made)
     return 0

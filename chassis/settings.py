@@ -20,6 +20,12 @@ ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "P
 """Signatures that may be allowed: asymmetric ones only, since the key set is public."""
 
 
+TOPIC_KEEP_DAYS = 14
+JOURNAL_KEEP_DAYS = 1200
+"""Ours: from conception to the second birthday, and half a year."""
+INBOX_KEEP_DAYS = 1260
+
+
 class SettingsInvalid(Exception):
     """Variables are missing or invalid; the message names each with its rule and never its value."""
 
@@ -85,6 +91,8 @@ class KafkaSettings(LogSettings):
     kafka_sasl_username: Filled | None = None
     kafka_sasl_password: SecretStr | None = None
     topic_replication: int = Field(default=1, ge=1, le=9)
+    topic_keep_days: int = Field(default=TOPIC_KEEP_DAYS, ge=1, le=3650)
+    """How long a topic keeps an event: longest time in which Kafka can deliver it again."""
 
     @classmethod
     def together(cls, environment: Mapping[str, str]) -> dict[str, str]:
@@ -120,6 +128,12 @@ class ServiceSettings(KafkaSettings):
     environment: Literal["production", "staging", "development", "test"] = "production"
     time_can_be_set: bool = False
     """Whether an operator may set the service's time ahead: for demonstrations, tests and simulations."""
+    journal_keep_days: int = Field(default=JOURNAL_KEEP_DAYS, ge=32, le=36500)
+    """How long every event is kept; months are dropped whole. At least until a child's second birthday is past."""
+    inbox_keep_days: int = Field(default=INBOX_KEEP_DAYS, ge=33, le=73000)
+    """How long an event that was handled is known: longer than the journal can refill a topic that then keeps it."""
+    reply_keep_days: int = Field(default=90, ge=1, le=73000)
+    """How long a command that was handled is known, and its answer given again."""
 
     @property
     def calendar(self) -> Calendar:
@@ -132,6 +146,25 @@ class ServiceSettings(KafkaSettings):
         if value and info.data.get("environment", "production") == "production":
             raise breaks("not_in_production")
         return value
+
+    @classmethod
+    def together(cls, environment: Mapping[str, str]) -> dict[str, str]:
+        """An event must not come again when nobody knows any more that it was handled."""
+        topic = _days(environment, "topic_keep_days", TOPIC_KEEP_DAYS)
+        journal = _days(environment, "journal_keep_days", JOURNAL_KEEP_DAYS)
+        inbox = _days(environment, "inbox_keep_days", INBOX_KEEP_DAYS)
+        wrong = super().together(environment)
+        if journal <= topic:
+            wrong["journal_keep_days"] = "longer_than_topic"
+        # A month is dropped when all of it is old enough: the first day of a month outlives the limit by the month.
+        if inbox < journal + 31 + topic:
+            wrong["inbox_keep_days"] = "journal_and_topic_and_31_days"
+        return wrong
+
+
+def _days(environment: Mapping[str, str], name: str, default: int) -> int:
+    given = environment.get(PREFIX + name.upper(), "")
+    return int(given) if re.fullmatch(r"[0-9]{1,6}", given) else default
 
 
 SettingsT = TypeVar("SettingsT", bound=LogSettings)

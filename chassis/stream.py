@@ -33,6 +33,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from chassis import failpoints, pace, telemetry
 from chassis.decoding import read_any_header_name
 from chassis.parked import Record
+from chassis.settings import TOPIC_KEEP_DAYS
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ class Broker:
     password: str | None = field(default=None, repr=False)
 
     @property
-    def _client(self) -> dict[str, Any]:
+    def client(self) -> dict[str, Any]:
         options: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap),
             "security_protocol": self.security_protocol,
@@ -86,7 +87,7 @@ class Broker:
     def producer(self) -> AIOKafkaProducer:
         """Not idempotent on purpose: an idempotent one that outlives an emptied broker loses acknowledged records."""
         return AIOKafkaProducer(
-            **self._client,
+            **self.client,
             acks="all",
             enable_idempotence=False,
             linger_ms=0,
@@ -97,22 +98,24 @@ class Broker:
 
     async def missing_topics(self, topics: Sequence[str]) -> list[str]:
         """Those of `topics` that the broker does not have; a subscriber to a missing topic would wait in silence."""
-        admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=5_000)
+        admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=5_000)
         await admin.start()
         try:
             return sorted(set(topics) - set(await admin.list_topics()))
         finally:
             await admin.close()
 
-    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> bool:
+    async def create_topic(
+        self, topic: str, *, partitions: int, replication: int, keep_days: int = TOPIC_KEEP_DAYS
+    ) -> bool:
         """Makes a topic unless it is there. True when it was made."""
-        admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=15_000)
+        admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=15_000)
         await admin.start()
         try:
             # Uncompressed, however a stranger sends: our client has no decoder for most kinds of compression.
             configs = {
                 "min.insync.replicas": str(max(1, replication - 1)),
-                "retention.ms": str(14 * 24 * 3600 * 1000),
+                "retention.ms": str(keep_days * 24 * 3600 * 1000),
                 "compression.type": "uncompressed",
             }
             answer = await admin.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)])
@@ -126,8 +129,8 @@ class Broker:
 
     async def behind(self, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
         """For each group, how many records of its topics it has not committed; all of them where it never did."""
-        admin = AIOKafkaAdminClient(**self._client, request_timeout_ms=5_000)
-        consumer = AIOKafkaConsumer(**self._client, enable_auto_commit=False)
+        admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=5_000)
+        consumer = AIOKafkaConsumer(**self.client, enable_auto_commit=False)
         await admin.start()
         try:
             await consumer.start()
@@ -152,7 +155,7 @@ class Broker:
         read_any_header_name()
         consumer = AIOKafkaConsumer(
             *topics,
-            **self._client,
+            **self.client,
             enable_auto_commit=False,
             auto_offset_reset="earliest" if from_start else "latest",
             fetch_max_wait_ms=100,
@@ -167,7 +170,7 @@ class Broker:
     async def history(self, topics: Sequence[str]) -> list[Record]:
         """Every record that some topics hold now, partition after partition: for checking, never for working."""
         read_any_header_name()
-        consumer = AIOKafkaConsumer(*topics, **self._client, enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(*topics, **self.client, enable_auto_commit=False, auto_offset_reset="earliest")
         await consumer.start()
         try:
             found = sorted(consumer.assignment())

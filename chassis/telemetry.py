@@ -25,13 +25,17 @@ __all__ = [
     "HTTP_REQUESTS",
     "HTTP_SECONDS",
     "INPUTS",
+    "JOURNAL_MONTHS_AHEAD",
+    "JOURNAL_UNPLACED",
     "LAG_SECONDS",
     "METRICS_TYPE",
     "OUTBOX_ROWS",
     "PARKED_OPEN",
+    "PRUNED",
     "PUBLISHED",
     "PUBLISH_SECONDS",
     "REGISTRY",
+    "RETENTION_ERRORS",
     "RETRIES",
     "metrics_text",
     "set_up",
@@ -84,6 +88,21 @@ LAG_SECONDS = Gauge(
     registry=REGISTRY,
 )
 PARKED_OPEN = Gauge("attune_parked_open", "Inputs parked, neither handled since nor discarded.", registry=REGISTRY)
+JOURNAL_MONTHS_AHEAD = Gauge(
+    "attune_journal_months_ahead", "Months after this one for which the journal has a partition.", registry=REGISTRY
+)
+JOURNAL_UNPLACED = Gauge(
+    "attune_journal_unplaced_rows", "Events in no month's partition: kept, but a month is missing.", registry=REGISTRY
+)
+PRUNED = Counter(
+    "attune_pruned",
+    "What was old enough to go. what: events and replies (rows of the inbox), months (partitions of the journal).",
+    ("what",),
+    registry=REGISTRY,
+)
+RETENTION_ERRORS = Counter(
+    "attune_retention_errors", "Rounds of making months and removing what is old that failed.", registry=REGISTRY
+)
 HTTP_REQUESTS = Counter(
     "attune_http_requests",
     "HTTP answers by method, route template (`unmatched` where there is none) and status.",

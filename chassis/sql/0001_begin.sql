@@ -9,7 +9,6 @@ CREATE TABLE inbox (
     CONSTRAINT a_reply_belongs_to_a_command CHECK ((fingerprint IS NULL) = (status IS NULL))
 );
 COMMENT ON TABLE inbox IS 'One row for each input that took effect; a command also keeps its fingerprint and its reply.';
-CREATE INDEX inbox_handled_at ON inbox USING brin (handled_at);
 
 CREATE TABLE streams (
     key  uuid PRIMARY KEY,
@@ -33,24 +32,62 @@ CREATE INDEX journal_by_key ON journal (key, sequence);
 
 CREATE TABLE journal_rest PARTITION OF journal DEFAULT;
 
+CREATE VIEW journal_months AS
+SELECT c.relname::text AS name, to_date(right(c.relname, 7), 'YYYY_MM')::timestamp AT TIME ZONE 'UTC' AS begins,
+       (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' AS ends
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'journal'::regclass AND c.relname ~ '^journal_[0-9]{4}_[0-9]{2}$';
+COMMENT ON VIEW journal_months IS 'The monthly partitions of the journal, each with the instants between which its events were recorded.';
+
 CREATE FUNCTION journal_partitions(since timestamptz, months int) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    first date := date_trunc('month', since AT TIME ZONE 'UTC')::date;
-    month date;
+    month timestamptz;
+    name text;
 BEGIN
-    FOR i IN 0 .. months LOOP
-        month := first + make_interval(months => i);
-        IF to_regclass('journal_' || to_char(month, 'YYYY_MM')) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF journal FOR VALUES FROM (%L) TO (%L)',
-                           'journal_' || to_char(month, 'YYYY_MM'),
-                           month::timestamp AT TIME ZONE 'UTC',
-                           (month + interval '1 month') AT TIME ZONE 'UTC');
-        END IF;
+    PERFORM pg_advisory_xact_lock(7201003);
+    FOR month IN
+        SELECT date_trunc('month', since) + make_interval(months => i) FROM generate_series(0, months) AS i
+        UNION SELECT date_trunc('month', recorded_at) FROM journal_rest
+    LOOP
+        name := 'journal_' || to_char(month, 'YYYY_MM');
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        -- Events that came before their month was made wait in journal_rest: they move with it.
+        LOCK TABLE journal_rest IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING ALL)', name);
+        EXECUTE format('WITH moved AS (DELETE FROM journal_rest WHERE recorded_at >= %L AND recorded_at < %L RETURNING *)
+                        INSERT INTO %I SELECT * FROM moved', month, month + interval '1 month', name);
+        EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                       name, month, month + interval '1 month');
     END LOOP;
 END $$;
 COMMENT ON FUNCTION journal_partitions IS 'Makes the monthly partitions from one instant on; called at migration and by the running service.';
+
+CREATE FUNCTION journal_drop(before timestamptz) RETURNS text[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' SET lock_timeout = '300ms' AS $$
+DECLARE
+    month record;
+    dropped text[] := '{}';
+BEGIN
+    FOR month IN SELECT * FROM journal_months WHERE ends <= least(before, now() - interval '30 days') ORDER BY ends LOOP
+        -- What is not yet in Kafka, or is being sent there again, is still needed.
+        EXIT WHEN EXISTS (SELECT FROM outbox WHERE recorded_at < month.ends);
+        EXECUTE format('DROP TABLE %I', month.name);
+        dropped := dropped || month.name;
+    END LOOP;
+    RETURN dropped;
+END $$;
+COMMENT ON FUNCTION journal_drop IS 'Drops the months that ended before an instant, oldest first; never the last 30 days, nor what waits to be published.';
+
 SELECT journal_partitions(now(), 3);
+
+CREATE TABLE kept (
+    one_row       boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_row CHECK (one_row),
+    inbox_since   timestamptz NOT NULL DEFAULT '2000-01-01 00:00Z',
+    replies_since timestamptz NOT NULL DEFAULT '2000-01-01 00:00Z'
+);
+COMMENT ON TABLE kept IS 'From when on the inbox knows every event, and every command, that took effect; older rows may be gone.';
+INSERT INTO kept DEFAULT VALUES;
 
 CREATE TABLE outbox (
     position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

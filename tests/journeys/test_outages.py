@@ -59,6 +59,24 @@ async def test_a_concern_is_taken_while_the_broker_does_not_answer(field: Field)
     await all_assigned_once(field, babies)
 
 
+async def test_p10_a_service_that_only_tells_is_not_ready_while_the_broker_is_silent(field: Field) -> None:
+    async def readiness() -> tuple[int, dict[str, bool]]:
+        answer = await field.asks(None, "GET /readyz", at="workforce")
+        return answer.status_code, answer.json()["parts"]
+
+    async def says(status: int) -> bool:
+        return (await readiness())[0] == status
+
+    # given the workforce service, which reads no topic and has nothing to send
+    await eventually(lambda: says(200), "workforce is ready")
+    with frozen(field.stack, "kafka"):
+        # when the broker is there and silent, then it says so within seconds, and which part it is
+        await eventually(lambda: says(503), "workforce sees it", 12)
+        assert [part for part, well in (await readiness())[1].items() if not well] == ["broker"]
+    # then it is ready as soon as the broker answers again
+    await eventually(lambda: says(200), "workforce is ready again", LONG)
+
+
 async def test_whoever_comes_while_the_database_is_down_comes_again(field: Field) -> None:
     # given a database server that was killed
     babies = await clinic(field, 5)
