@@ -37,8 +37,8 @@ from chassis.parked import Record, headers_of
 from chassis.processor import Answer, Input, Outcome, Processor
 from chassis.reading import read_record
 from chassis.relay import Relay
-from chassis.service_time import ServiceTime
 from chassis.retention import Retention
+from chassis.service_time import ServiceTime
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
 from chassis.stream import Broker, Subscription
 from chassis.tables import Table
