@@ -165,6 +165,8 @@ def _events_tell_what_the_tables_hold(facts: Facts) -> Iterator[Fault]:
     for c in facts.cases:
         if replayed.get(c.consultation_id, ("nothing", None)) != _standing(c):
             yield Fault("wrong", f"events and table tell different stories of case {c.consultation_id}")
+    for id_ in sorted(replayed.keys() - {c.consultation_id for c in facts.cases}):
+        yield Fault("lost", f"events tell of case {id_}, which is not there")
     told = Counter(t.event.screening_id for t in facts.journal if isinstance(t.event, _SCREENED))
     for s in facts.screenings:
         if told[s.screening_id] != 1:

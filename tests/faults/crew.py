@@ -43,6 +43,10 @@ class Crew:
         process = self.start(service, {"ATTUNE_FAILPOINTS": point})
         return await asyncio.to_thread(process.wait, DIES_WITHIN)
 
+    def pids(self) -> dict[str, int]:
+        """Which process is a service now."""
+        return {service: process.pid for service, (_, process) in self._running.items()}
+
     def _stop_one(self, service: str) -> None:
         program, process = self._running.pop(service)
         program.stop(process)

@@ -13,6 +13,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +24,10 @@ from attune.facts import Facts, Gatherer
 from attune.reconcile import reckon
 from attune_contracts.referral import CaseAssigned, ConsultationRequested
 from chassis.failpoints import POINTS
+from faults.checks import check
+from faults.world import Process, World
 from tests.faults.crew import Crew
-from tests.support.field import Field, Team, eventually
+from tests.support.field import ANSWERS, ISSUED, Field, Team, eventually
 
 WRITES = ("commit.before", "commit.after", "publish.before", "publish.after", "forget.after")
 READS = ("acknowledge.before", "acknowledge.after")
@@ -169,3 +172,34 @@ def test_p8_each_letter_to_the_file_counts_once_and_each_mail_left_at_most_once(
 
 def test_p4_nothing_was_parked(drama: Drama) -> None:
     assert not any(drama.facts.parked.values())
+
+
+async def test_the_checks_of_a_campaign_look_at_everything_and_find_nothing(crew: Crew, drama: Drama) -> None:
+    findings = await check(_world(crew))
+    assert {name: f.broken for name, f in findings.items() if not f.holds} == {}
+    looked_past = {name for name, f in findings.items() if not f.looked_at}
+    assert looked_past == {
+        "every_success_is_kept",  # this load keeps no list of its answers
+        "every_refusal_changed_nothing",
+        "what_is_bad_is_refused",
+        "parked_is_exactly_what_was_injected",
+    }
+
+
+def _world(crew: Crew) -> World:
+    stack, now = crew.stack, datetime.now(UTC)
+    return World(
+        seed=0,
+        cases=0,
+        started_at=now,
+        ended_at=now,
+        dsn={service: stack.dsn(service) for service in DEATHS},
+        bootstrap=stack.bootstrap,
+        mail=stack.layout.mail,
+        file_channel=stack.layout.file_channel,
+        logs=tuple(stack.layout.logs.glob("*.log")),
+        urls={service: stack.url(service) for service in DEATHS},
+        processes=tuple(Process(service, pid, stack.url(service)) for service, pid in crew.pids().items()),
+        operator_token=stack.token("operator"),
+        canaries=(*ISSUED, *ANSWERS.values()),
+    )
