@@ -14,7 +14,7 @@ c AS (INSERT INTO consultations (consultation_id, version, child_id, family_id, 
   SELECT consultation_id, CASE WHEN is_open THEN 2 ELSE 4 END, child_id, pg_temp.stored_id('pregnancy', n),
     pg_temp.stored_id('screening', n), team_id, 'case_consultation', 1, 2, 'en', screener, at,
     CASE WHEN is_open THEN 'accepted' ELSE 'closed' END, false, pg_temp.stored_id('screen', n), practitioner, at, 'lightest_share', 10,
-    'lightest-share/1', CASE WHEN NOT is_open THEN 'completed' END, CASE WHEN NOT is_open THEN practitioner END,
+    'lightest-share/2', CASE WHEN NOT is_open THEN 'completed' END, CASE WHEN NOT is_open THEN practitioner END,
     CASE WHEN NOT is_open THEN at + interval '30 days' END
   FROM w),
 t AS (INSERT INTO streams (key, last) SELECT child_id, CASE WHEN is_open THEN 2 ELSE 3 END FROM w),

@@ -11,7 +11,9 @@ ConsultationKind = Literal["case_consultation", "reflective_discussion"]
 Priority = Literal["urgent", "routine"]
 RequestedThrough = Literal["screening", "professional"]
 Consent = Literal["agreed", "refused", "not_sought", "overridden"]
-HandOverReason = Literal["practitioner_left", "absence", "competence_lost", "capacity_reduced", "manual"]
+HandOverReason = Literal[
+    "practitioner_left", "absence", "competence_lost", "capacity_reduced", "manual", "offer_declined", "offer_lapsed"
+]
 EndReason = Literal[
     "completed",
     "declined_by_family",
@@ -24,7 +26,7 @@ EndReason = Literal[
     "record_sealed",
     "aged_out",
 ]
-Preference = Literal["same_practitioner_for_sibling", "language", "lightest_share"]
+Preference = Literal["same_practitioner_for_sibling", "language", "lightest_share", "continuity"]
 TriageDecision = Literal["accepted", "declined", "redirected"]
 TriageReason = Literal[
     "within_remit",
@@ -159,6 +161,18 @@ class CaseAssigned(Event, subject=("child_id", "consultation_id"), readers=("not
     waited_seconds: Annotated[int, Field(ge=0, le=1_000_000_000)]
     """From the request to the assignment."""
     assigned_at: Instant
+    accept_by: Instant | None = None
+    """The case is only offered: until then the practitioner accepts or declines it, else it goes to the next."""
+
+
+class CaseAccepted(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
+    """The practitioner to whom the case was offered took it."""
+
+    consultation_id: UUID
+    child_id: UUID | None
+    team_id: UUID
+    practitioner_id: UUID
+    accepted_at: Instant
 
 
 class CaseHandedOver(Event, subject=("child_id", "consultation_id"), readers=("notification",), sensitivity="clinical"):
@@ -173,6 +187,8 @@ class CaseHandedOver(Event, subject=("child_id", "consultation_id"), readers=("n
     reason: HandOverReason
     points: Points
     handed_over_at: Instant
+    accept_by: Instant | None = None
+    """As in `CaseAssigned`, for the practitioner who has it now."""
 
 
 class CaseClosed(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):

@@ -20,12 +20,15 @@ from attune_contracts.workforce import (
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.referral import api, store
-from services.referral.domain import allocation, consultation, hand_over, membership
+from services.referral.domain import allocation, consultation, hand_over, membership, offer, team_policy
 from services.referral.domain.commands import (
+    AcceptCase,
     AcknowledgeConsultation,
     CloseCase,
+    DeclineCase,
     HandOverCase,
     RequestConsultation,
+    SetPolicy,
     WithdrawConsultation,
 )
 from services.referral.settings import ReferralSettings
@@ -79,6 +82,29 @@ INPUTS = (
         may="case.close",
         makes_due=store.pools,
     ),
+    command(
+        "POST /cases/{consultation_id}/acceptance",
+        AcceptCase,
+        decide=offer.accept,
+        state=store.consultation,
+        may="case.answer",
+    ),
+    command(
+        "POST /cases/{consultation_id}/refusal",
+        DeclineCase,
+        decide=offer.decline,
+        state=store.consultation,
+        may="case.answer",
+        makes_due=store.pools,
+    ),
+    due(store.offers, decide=offer.lapse, state=store.offered, makes_due=store.pools),
+    command(
+        "PUT /pools/{team_id}/policy",
+        SetPolicy,
+        decide=team_policy.set_policy,
+        state=store.pool_named,
+        may="pool.policy",
+    ),
     # The workforce changes, and with it who is in the pool and what they can take.
     on(
         PractitionerRegistered,
@@ -98,13 +124,13 @@ INPUTS = (
 )
 
 _ASKS = frozenset({"consultation.request", "consultation.withdraw", "consultation.read"})
-_WORKS = _ASKS | {"consultation.acknowledge", "case.close", "case.hand_over", "pool.read"}
+_WORKS = _ASKS | {"consultation.acknowledge", "case.answer", "case.close", "case.hand_over", "pool.read"}
 
 ROLES = {
     "health_visitor": _ASKS,
     "midwife": _ASKS,
     "specialist": _WORKS,
-    "team_lead": _WORKS,
+    "team_lead": _WORKS | {"pool.policy"},
     "safeguarding_lead": frozenset({"consultation.read", "pool.read"}),
     "operator": frozenset({"operator.read", "operator.resolve", "pool.read"}),
 }

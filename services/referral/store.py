@@ -10,7 +10,9 @@ from chassis.tables import State, Table
 from services.referral.domain.allocation import ASKED, ENDED, LEAVING, WAITING, PoolAtWork
 from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
 from services.referral.domain.hand_over import CaseInPool
+from services.referral.domain.offer import Offer, Refusal
 from services.referral.domain.pool import Pool
+from services.referral.domain.team_policy import PolicySet
 
 consultations = Table(Consultation, "consultations", key="consultation_id")
 
@@ -33,19 +35,25 @@ SELECT team_id FROM pools WHERE next_due_at <= $1
 LIMIT $2""",
 )
 
+policies = Table(PolicySet, "policies", key="policy_id", immutable=True)
+offers = Table(Offer, "offers", key="consultation_id", due="accept_by")
+refusals = Table(Refusal, "refusals", key="refusal_id")
+
 pool_of_event = pools.by("team_id")
+pool_named = pools.by("team_id")
+offered = consultations.by("key")
 consultation = consultations.by("consultation_id")
 consultation_of_screening = consultations.by(lambda event: concern_id(event.screening_id))
 request_at_hand = State(
     RequestAtHand,
     existing=consultation,
     earlier=consultations.many(
-        "child_id", column="child_id", where="family_id IS NOT NULL", order="requested_at", limit=1
+        "child_id", column="child_id", where="family_id IS NOT NULL", order="requested_at DESC", limit=1
     ),
 )
 case_in_pool = State(CaseInPool, case=consultation, pool=pools.by("team_id"))
 
-_ORDER = "band, waiting_since, consultation_id"
+_ORDER = "place, consultation_id"
 _HAS_FREE_POINTS = "EXISTS (SELECT FROM pools WHERE pools.team_id = k AND free_points > 0)"
 _OPEN = "status = 'accepted' AND assigned_to IS NOT NULL"
 
@@ -54,22 +62,22 @@ _WHO_HANDS_OVER = """ANY (ARRAY(
   SELECT (m->>'practitioner_id')::uuid FROM pools p, jsonb_array_elements(p.members) m
   WHERE p.team_id = k AND p.hands_over AND m->>'must_hand_over' IS NOT NULL))"""
 _FAMILIES_IN_LINE = f"""ANY (ARRAY(
-  (SELECT family_id FROM consultations w WHERE w.team_id = k AND w.unsettled AND w.waiting_since IS NOT NULL
-   AND w.family_id IS NOT NULL ORDER BY w.band, w.waiting_since LIMIT {ASKED})
+  (SELECT family_id FROM consultations w WHERE w.team_id = k AND w.unsettled AND w.place IS NOT NULL
+   AND w.family_id IS NOT NULL ORDER BY w.place LIMIT {ASKED})
   UNION ALL
-  (SELECT family_id FROM consultations w WHERE w.team_id = k AND NOT w.unsettled AND w.waiting_since IS NOT NULL
-   AND w.family_id IS NOT NULL ORDER BY w.band, w.waiting_since LIMIT {WAITING})))"""
+  (SELECT family_id FROM consultations w WHERE w.team_id = k AND NOT w.unsettled AND w.place IS NOT NULL
+   AND w.family_id IS NOT NULL ORDER BY w.place LIMIT {WAITING})))"""
 
 pool_at_work = State(
     PoolAtWork,
     pool=pools.by("key"),
     asked=consultations.many(
-        "key", column="team_id", where="unsettled AND waiting_since IS NOT NULL", order=_ORDER, limit=ASKED
+        "key", column="team_id", where="unsettled AND place IS NOT NULL", order=_ORDER, limit=ASKED
     ),
     waiting=consultations.many(
         "key",
         column="team_id",
-        where=f"NOT unsettled AND waiting_since IS NOT NULL AND {_HAS_FREE_POINTS}",
+        where=f"NOT unsettled AND place IS NOT NULL AND {_HAS_FREE_POINTS}",
         order=_ORDER,
         limit=WAITING,
     ),
@@ -82,7 +90,7 @@ pool_at_work = State(
         limit=LEAVING,
     ),
     ended=consultations.many(
-        "key", column="team_id", where="unsettled AND waiting_since IS NULL", order="ended_at", limit=ENDED
+        "key", column="team_id", where="unsettled AND place IS NULL", order="ended_at", limit=ENDED
     ),
     siblings=consultations.many(
         "key",

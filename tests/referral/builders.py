@@ -9,6 +9,7 @@ from typing import Any
 from attune_contracts.screening import ScreeningCompleted
 from services.referral.domain.allocation import PoolAtWork
 from services.referral.domain.consultation import POINTS, Consultation
+from services.referral.domain.policy import STANDARD, Policy
 from services.referral.domain.pool import COMPETENCE, Competence, Member, Pool, seen
 from tests.support.given import NOON, some_id
 
@@ -57,8 +58,8 @@ def member(name: str, *, capacity: int = 4, used: int = 0, **said: Any) -> Membe
     return Member(**{**fields, **said})
 
 
-def pool(*members: Member, at: datetime = NOON) -> Pool:
-    return seen(TEAM, members, at)
+def pool(*members: Member, at: datetime = NOON, policy: Policy | None = None) -> Pool:
+    return seen(TEAM, members, policy, at)
 
 
 def case(name: str, *, minutes: int = 0, **said: Any) -> Consultation:
@@ -84,7 +85,10 @@ def case(name: str, *, minutes: int = 0, **said: Any) -> Consultation:
         "correlation_id": some_id(f"chain {name}"),
         "waiting_since": asked_at,
     }
-    return Consultation(**{**fields, **said})
+    made = Consultation(**{**fields, **said})
+    if "place" in said or made.waiting_since is None:
+        return made
+    return replace(made, place=STANDARD.place(made.priority, made.requested_at))
 
 
 def waiting(name: str, **said: Any) -> Consultation:
@@ -102,7 +106,7 @@ def held(name: str, by: str, **said: Any) -> Consultation:
 
 def ended(of: Consultation) -> Consultation:
     """The case closed, its points not yet given back."""
-    closed = replace(of, status="closed", end_reason="completed", unsettled=True, waiting_since=None)
+    closed = replace(of, status="closed", end_reason="completed", unsettled=True, waiting_since=None, place=None)
     return replace(closed, ended_at=NOON, ended_by=some_id("specialist"))
 
 

@@ -10,11 +10,12 @@ from uuid import UUID
 from attune_contracts.event import Event
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import Cause, Decision, Due, Refused
-from services.referral.domain import allocation
+from services.referral.domain import allocation, offer
 from services.referral.domain.allocation import PoolAtWork, allocate
 from services.referral.domain.commands import HandOverCase, RequestConsultation
 from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
 from services.referral.domain.hand_over import CaseInPool
+from services.referral.domain.offer import Refusal
 from services.referral.domain.pool import Pool
 from tests.support.given import NOON, some_id
 
@@ -30,6 +31,7 @@ class Ledger:
         self.pools: dict[UUID, Pool] = {}
         self.inbox: set[UUID] = set()
         self.journal: list[Event] = []
+        self.refusals: list[Refusal] = []
 
     def handle(self, decide: Decide, data: Any, input_id: UUID, *, by: UUID | None = None) -> Decision | None:
         """The decision, or None where the input was a duplicate or was refused."""
@@ -54,6 +56,11 @@ class Ledger:
         timed = {p.team_id for p in self.pools.values() if p.next_due_at is not None and p.next_due_at <= self.now}
         return sorted(unsettled | timed)
 
+    def lapse(self) -> None:
+        """The clock of the offers."""
+        for case in [c for c in self.cases.values() if c.accept_by is not None and c.accept_by <= self.now]:
+            self._save(offer.lapse(case, Due(case.consultation_id), Cause(some_id("clock"), self.now)))
+
     def pass_time(self, by: timedelta) -> None:
         self.now += by
 
@@ -61,8 +68,10 @@ class Ledger:
         for row in decision.rows:
             if isinstance(row, Pool):
                 self.pools[row.team_id] = row
-            else:
+            elif isinstance(row, Consultation):
                 self.cases[row.consultation_id] = row
+            elif isinstance(row, Refusal):
+                self.refusals.append(row)
         self.journal += decision.told
 
     def _state(self, data: Any) -> Any:
@@ -85,8 +94,8 @@ class Ledger:
         accepted = [c for c in ours if c.status == "accepted"]
         free = pool is not None and pool.free_points > 0
         handing = {m.practitioner_id for m in pool.members if m.must_hand_over} if pool and pool.hands_over else set()
-        asked = sorted((c for c in accepted if c.unsettled), key=lambda c: c.rank)[: allocation.ASKED]
-        listed = sorted((c for c in accepted if c.waiting_since and not c.unsettled), key=lambda c: c.rank)
+        asked = sorted((c for c in accepted if c.unsettled and c.place), key=lambda c: c.rank)[: allocation.ASKED]
+        listed = sorted((c for c in accepted if c.place and not c.unsettled), key=lambda c: c.rank)
         waiting = listed[: allocation.WAITING] if free else []
         families = {c.family_id for c in (*asked, *waiting) if c.family_id}
         held = sorted((c for c in accepted if c.assigned_at), key=lambda c: c.assigned_at or NOON)
@@ -95,6 +104,6 @@ class Ledger:
             asked=tuple(asked),
             waiting=tuple(waiting),
             leaving=tuple(c for c in reversed(held) if c.assigned_to in handing)[: allocation.LEAVING],
-            ended=tuple(c for c in ours if c.unsettled and c.status != "accepted")[: allocation.ENDED],
+            ended=tuple(c for c in ours if c.unsettled and not c.place)[: allocation.ENDED],
             siblings=tuple(c for c in held if free and c.family_id in families),
         )

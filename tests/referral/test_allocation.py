@@ -48,7 +48,7 @@ def test_the_lightest_share_of_the_capacity_takes_the_case_and_the_event_says_wh
             candidates=2,
             because="lightest_share",
             rule="lightest-share",
-            rule_version=1,
+            rule_version=2,
             language="en",
             waited_seconds=90,
             assigned_at=NOON + timedelta(seconds=90),
@@ -57,7 +57,7 @@ def test_the_lightest_share_of_the_capacity_takes_the_case_and_the_event_says_wh
     )
     row, after = then.then_decided().rows
     assert (row.assigned_to, row.waiting_since, row.unsettled) == (some_id("ben"), None, False)
-    assert (row.because, row.candidates, row.rule) == ("lightest_share", 2, "lightest-share/1")
+    assert (row.because, row.candidates, row.rule) == ("lightest_share", 2, "lightest-share/2")
     assert [m.used_points for m in after.members] == [10, 4, 4]
 
 
@@ -69,7 +69,7 @@ def test_equal_shares_go_by_practitioner_id() -> None:
 def test_an_assigned_row_keeps_everything_that_was_asked() -> None:
     asked = case("a", consent="agreed", question="?", acknowledged_by=some_id("x"), acknowledged_at=NOON, not_to=None)
     row = looked(at_work(pool(member("ann")), asked=(asked,))).then_decided().rows[0]
-    placed = {"unsettled", "waiting_since", "assigned_to", "assigned_at", "because", "candidates", "rule"}
+    placed = {"unsettled", "waiting_since", "place", "assigned_to", "assigned_at", "because", "candidates", "rule"}
     for name in set(asked.__slots__) - placed:
         assert getattr(row, name) == getattr(asked, name)
 

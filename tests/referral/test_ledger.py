@@ -29,16 +29,20 @@ from attune_contracts.workforce import (
     PractitionerRegistered,
 )
 from chassis.decision import Decision
-from services.referral.domain import allocation, consultation, hand_over, membership
+from services.referral.domain import allocation, consultation, hand_over, membership, offer, team_policy
 from services.referral.domain.assignment import Seats
 from services.referral.domain.commands import (
+    AcceptCase,
     AcknowledgeConsultation,
     CloseCase,
+    DeclineCase,
     HandOverCase,
     RequestConsultation,
+    SetPolicy,
     WithdrawConsultation,
 )
 from services.referral.domain.consultation import Consultation, concern_id
+from services.referral.domain.placing import in_line, weighed
 from services.referral.domain.pool import COMPETENCE, available
 from tests.referral.builders import concern
 from tests.referral.ledger import Decide, Ledger
@@ -154,6 +158,38 @@ class Referral(RuleBasedStateMachine):
             command = CloseCase(consultation_id=case.consultation_id, reason="completed")
             self.send(consultation.close, command, by=some_id("specialist"))
 
+    @rule(number=which)
+    def accepted(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None and case.assigned_to is not None:
+            self.send(offer.accept, AcceptCase(consultation_id=case.consultation_id), by=case.assigned_to)
+
+    @rule(number=which)
+    def declined(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None and case.assigned_to is not None:
+            command = DeclineCase(consultation_id=case.consultation_id, reason="no_time")
+            self.send(offer.decline, command, by=case.assigned_to)
+
+    @rule()
+    def offers_lapse(self) -> None:
+        self.ledger.lapse()
+
+    @rule(
+        team=teams,
+        days=st.none() | st.integers(1, 3),
+        head_start=st.sampled_from([0, 10, 36_500]),
+        weight=st.integers(1, 3),
+    )
+    def policy_set(self, team: UUID, days: int | None, head_start: int, weight: int) -> None:
+        pool = self.ledger.pools.get(team)
+        command = SetPolicy(
+            team_id=team,
+            version=(pool.policy.version if pool and pool.policy else 0) + 1,
+            urgent_head_start_days=head_start,
+            case_consultation_points=weight,
+            offer_working_days=days,
+        )
+        self.send(team_policy.set_policy, command, by=some_id("lead"))
+
     @rule(number=which, to=st.none() | staff)
     def handed_over(self, number: int, to: UUID | None) -> None:
         if (case := self.any_case(number)) is not None:
@@ -244,9 +280,10 @@ class Referral(RuleBasedStateMachine):
     @rule(team=teams)
     def swept(self, team: UUID) -> None:
         """Due or not: late, early and double sweeps do no harm."""
+        before = dict(self.ledger.cases)
         decision = self.ledger.look(team)
         self.check_points(decision)
-        self.check_order(team, decision)
+        self.check_order(team, decision, before)
 
     @rule()
     def quiet(self) -> None:
@@ -270,14 +307,30 @@ class Referral(RuleBasedStateMachine):
                 )
                 for m in pool.members
             }
-            for c in sorted(self.in_line(pool.team_id), key=lambda c: c.rank)[: allocation.WAITING]:
-                assert seats.choose(c.points, c.language, None, c.not_to) is None
-                seats.keep_for(c.points, c.not_to)
+            line = [*self.in_line(pool.team_id), *self.growing(pool.team_id)]
+            for c in sorted(line, key=lambda c: c.rank)[: allocation.WAITING]:
+                if c.assigned_to is not None:
+                    wanted, seat = (c.terms and c.terms.points_wanted) or 0, seats.of(c)
+                    assert wanted > c.points
+                    assert not seats.could_add(seat, wanted - c.points)
+                    seats.keep(seat, wanted)
+                    continue
+                assert seats.choose(c.points, c.language, None, c.barred) is None
+                seats.keep_for(c.points, c.barred)
 
     # What always holds.
 
     def in_line(self, team: UUID) -> list[Consultation]:
         return [c for c in self.ledger.cases.values() if c.team_id == team and c.waiting_since is not None]
+
+    def rank(self, case: Consultation, team: UUID) -> Any:
+        """As the look saw it: a new case is placed by the policy of its team."""
+        policy = self.ledger.pools[team].policy
+        return (weighed(case, policy) if policy and case.unsettled else in_line(case, policy)).rank
+
+    def growing(self, team: UUID) -> list[Consultation]:
+        """Whose direct work waits for points of their practitioner."""
+        return [c for c in self.ledger.cases.values() if c.team_id == team and c.assigned_to and c.place]
 
     def check_points(self, decision: Decision | None) -> None:
         """P7: whoever has more points in use than before could take cases, and has no more than the capacity."""
@@ -291,15 +344,18 @@ class Referral(RuleBasedStateMachine):
                 assert m.used_points <= m.capacity_points or m.must_hand_over
                 self.before[m.practitioner_id] = m.used_points, m.capacity_points
 
-    def check_order(self, team: UUID, decision: Decision) -> None:
+    def check_order(self, team: UUID, decision: Decision, before: dict[UUID, Consultation]) -> None:
         """Nobody got points of a practitioner for whom somebody before them in the list still waits."""
         placed = [self.ledger.cases[e.consultation_id] for e in decision.told if isinstance(e, CaseAssigned)]
         capacity = {m.practitioner_id: m.capacity_points for m in self.ledger.pools[team].members} if placed else {}
         for p in placed:
             assert p.assigned_to is not None
+            rank = self.rank(before[p.consultation_id], team)
             room = capacity[p.assigned_to]
-            waits = [c for c in self.in_line(team) if c.points <= room and c.not_to != p.assigned_to]
-            assert not [c for c in waits if c.rank < p.rank]
+            waits = [c for c in self.in_line(team) if c.points <= room and p.assigned_to not in c.barred]
+            assert not [c for c in waits if c.rank < rank]
+            growing = [c for c in self.growing(team) if c.assigned_to == p.assigned_to and c.terms]
+            assert not [c for c in growing if c.rank < rank and (c.terms.points_wanted or 0) <= room]  # type: ignore[union-attr]
 
     @invariant()
     def every_concern_has_one_consultation(self) -> None:

@@ -29,7 +29,7 @@ from tests.support.given import NOON, some_id
 
 EVENTS = {i.event: i for i in INPUTS if isinstance(i, EventIntake)}
 COMMANDS = {i.model: i for i in INPUTS if isinstance(i, CommandIntake)}
-(CLOCK,) = [i for i in INPUTS if isinstance(i, DueIntake)]
+CLOCKS = [i for i in INPUTS if isinstance(i, DueIntake)]
 LEDGER = """SELECT
   count(*) FILTER (WHERE status = 'accepted' AND assigned_to IS NOT NULL) AS assigned,
   count(*) FILTER (WHERE waiting_since IS NOT NULL) AS waiting,
@@ -53,12 +53,15 @@ class Instance:
         return outcome
 
     async def sweep(self) -> int:
-        """One round; how many pools were due."""
-        async with self.pool.acquire() as connection:
-            due = [r[0] for r in await connection.fetch(store.pools.due_sql or "", self.processor.now(), 500)]
-        if due:
-            await self.processor.process([due_input(CLOCK, key) for key in due])
-        return len(due)
+        """One round of every clock; how many rows were due."""
+        swept = 0
+        for clock in CLOCKS:
+            async with self.pool.acquire() as connection:
+                due = [r[0] for r in await connection.fetch(clock.table.due_sql or "", self.processor.now(), 500)]
+            if due:
+                await self.processor.process([due_input(clock, key) for key in due])
+            swept += len(due)
+        return swept
 
     async def come_to_rest(self) -> None:
         for _ in range(60):

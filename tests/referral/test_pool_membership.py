@@ -105,7 +105,7 @@ def test_the_pool_is_due_when_a_certificate_begins_or_ends_or_an_absence_ends() 
     begins, ends, returns = NOON + DAY, NOON + 2 * DAY, NOON + 3 * DAY
     ann = member("ann", competences=(Competence(COMPETENCE, begins, ends),))
     ben = member("ben", competences=(), absences=(Absence(some_id("leave"), returns, hand_over=False),))
-    dues = [seen(TEAM, (ann, ben), at).next_due_at for at in (NOON, begins, ends, returns)]
+    dues = [seen(TEAM, (ann, ben), None, at).next_due_at for at in (NOON, begins, ends, returns)]
     assert dues == [begins, ends, returns, None]
 
 

@@ -11,11 +11,15 @@ from tests.support.readme import examples
 
 def test_every_command_is_shown_by_an_example() -> None:
     readme = Path(main.__file__).with_name("README.md")
-    shown = {type(c).__name__ for c in examples(readme, main.INPUTS, consultation_id=str(some_id("case")))}
+    ids = {"consultation_id": str(some_id("case")), "team_id": str(some_id("team"))}
+    shown = {type(c).__name__ for c in examples(readme, main.INPUTS, **ids)}
     assert shown == {
         "RequestConsultation",
         "AcknowledgeConsultation",
         "WithdrawConsultation",
         "CloseCase",
         "HandOverCase",
+        "AcceptCase",
+        "DeclineCase",
+        "SetPolicy",
     }

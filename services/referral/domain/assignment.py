@@ -1,18 +1,19 @@
-"""The rule by which a case finds its practitioner: `lightest-share` version 1, which anybody can repeat by hand."""
+"""The rule by which a case finds its practitioner: `lightest-share` version 2, which anybody can repeat by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from attune_contracts.referral import Preference
 from chassis.value import replace
+from services.referral.domain.consultation import Consultation
 from services.referral.domain.pool import Member, Pool, available, seen
 
 RULE = "lightest-share"
-RULE_VERSION = 1
+RULE_VERSION = 2
 
 
 class Seat:
@@ -55,14 +56,20 @@ class Seats:
         self.open = list(self.takers)
         """Takers for whose points nobody in front waits."""
 
-    def choose(self, points: int, language: str, kin: UUID | None, barred: UUID | None) -> Choice | None:
-        """The sibling's practitioner, else one who speaks the language, else any; the lightest share, then the id."""
+    def choose(
+        self, points: int, language: str, kin: UUID | None, barred: Sequence[UUID], known: UUID | None = None
+    ) -> Choice | None:
+        """The sibling's practitioner, else whom the family knows, else one who speaks the language, else any.
+
+        Of these the lightest share, then the id.
+        """
         best: Seat | None = None
         speaker: Seat | None = None
         of_kin: Seat | None = None
+        familiar: Seat | None = None
         candidates = speakers = 0
         for seat in self.open:
-            if seat.capacity - seat.used < points or (barred is not None and seat.id == barred):
+            if seat.capacity - seat.used < points or (barred and seat.id in barred):
                 continue
             candidates += 1
             if best is None or seat.share < best.share:
@@ -73,17 +80,35 @@ class Seats:
                     speaker = seat
             if kin is not None and seat.id == kin:
                 of_kin = seat
+            if known is not None and seat.id == known:
+                familiar = seat
         if best is None:
             return None
         if of_kin is not None:
             return Choice(of_kin, "same_practitioner_for_sibling", candidates)
+        if familiar is not None:
+            return Choice(familiar, "continuity", candidates)
         if speaker is not None:
             return Choice(speaker, "language" if speakers < candidates else "lightest_share", candidates)
         return Choice(best, "lightest_share", candidates)
 
-    def keep_for(self, points: int, barred: UUID | None) -> None:
+    def keep_for(self, points: int, barred: Sequence[UUID]) -> None:
         """A case waits: whoever could hold it, if only enough points were free, is closed to everybody behind it."""
-        self.open = [s for s in self.open if s.capacity < points or s.id == barred]
+        self.open = [s for s in self.open if s.capacity < points or s.id in barred]
+
+    def of(self, case: Consultation) -> Seat:
+        """Whoever has the case."""
+        assert case.assigned_to is not None  # noqa: S101
+        return self.all[case.assigned_to]
+
+    def could_add(self, seat: Seat, points: int) -> bool:
+        """Nobody in front waits for these points, and there are enough."""
+        return seat in self.open and seat.capacity - seat.used >= points
+
+    def keep(self, seat: Seat, points: int) -> None:
+        """A case waits for points of its own practitioner, who is closed to everybody behind it, if it can ever be."""
+        if seat in self.open and seat.capacity >= points:
+            self.open.remove(seat)
 
     def any_free(self) -> bool:
         return any(s.used < s.capacity for s in self.takers)
@@ -92,6 +117,6 @@ class Seats:
         seat = self.all[practitioner_id]
         seat.put(seat.used - points)
 
-    def pool(self, team_id: UUID) -> Pool:
+    def pool(self, before: Pool) -> Pool:
         """The pool as it stands when the batch is decided."""
-        return seen(team_id, [s.as_it_stands() for s in self.all.values()], self.at)
+        return seen(before.team_id, [s.as_it_stands() for s in self.all.values()], before.policy, self.at)

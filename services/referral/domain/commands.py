@@ -1,10 +1,17 @@
 """What people may ask of the referral service."""
 
+from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from attune_contracts.event import Language
 from attune_contracts.referral import Consent, ConsultationKind, EndReason, Priority
 from chassis.commands import Command, PersonalText
+
+DeclineReason = Literal["no_time", "conflict_of_interest", "not_my_field", "too_far", "other"]
+HeadStartDays = Annotated[int, Field(ge=0, le=36_500)]
+WorkPoints = Annotated[int, Field(ge=1, le=100)]
 
 
 class RequestConsultation(Command):
@@ -23,6 +30,8 @@ class RequestConsultation(Command):
     consent_reason: PersonalText | None = None
     """Required for `not_sought` and `overridden`."""
     language: Language = "en"
+    known_to: UUID | None = None
+    """A practitioner whom the family knows, and who is asked first; else whoever had an earlier case of the child."""
     question: PersonalText | None = None
     """What the professional wants to think about. Never leaves the referral service."""
     consultation_id: UUID | None = None
@@ -56,3 +65,30 @@ class HandOverCase(Command):
     """The pool of the case, as its consultation shows it."""
     to_practitioner_id: UUID | None
     """Null: back to the waiting list with its old place, for anybody but the present practitioner."""
+
+
+class AcceptCase(Command):
+    """Whoever was offered the case takes it."""
+
+    consultation_id: UUID
+
+
+class DeclineCase(Command):
+    """Whoever was offered the case does not take it: it goes to the next."""
+
+    consultation_id: UUID
+    reason: DeclineReason
+
+
+class SetPolicy(Command):
+    """The next version of what orders a team's list, what work weighs and whether cases are offered first."""
+
+    team_id: UUID
+    version: Annotated[int, Field(ge=1, le=10_000)]
+    """One more than the version in force (0 where none was set), so that two people do not overwrite each other."""
+    urgent_head_start_days: HeadStartDays = 36_500
+    """An urgent case counts as if it had asked so many days earlier; 36,500: always before every routine one."""
+    case_consultation_points: WorkPoints = 2
+    reflective_discussion_points: WorkPoints = 1
+    offer_working_days: Annotated[int, Field(ge=1, le=20)] | None = None
+    """A practitioner accepts or declines a case within so many working days; null: it is theirs at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from attune_contracts.referral import (
     ConsultationRequested,
     ConsultationWithdrawn,
     EndReason,
+    HandOverReason,
     Preference,
     Priority,
 )
@@ -26,6 +27,7 @@ from services.referral.domain.commands import (
     RequestConsultation,
     WithdrawConsultation,
 )
+from services.referral.domain.policy import STANDARD
 from services.referral.domain.refusals import (
     CallerNotIdentified,
     CaseConsultationNeedsChild,
@@ -50,11 +52,26 @@ class Standing(Reply):
     acknowledged_at: datetime | None
 
 
-POINTS: dict[ConsultationKind, int] = {"case_consultation": 2, "reflective_discussion": 1}
-"""What each kind of work weighs. Recorded with each consultation, so that a change does not reach back."""
+POINTS = STANDARD.points
+"""What each kind of work weighs, unless the policy of its team says otherwise when the pool first looks at it."""
+_HEAD_START = {priority: timedelta(days=days) for priority, days in STANDARD.head_start_days.items()}
 
 BAND: dict[Priority, int] = {"urgent": 0, "routine": 1}
 PRIORITY: tuple[Priority, Priority] = ("urgent", "routine")
+
+
+@value(frozen=True, slots=True)
+class Terms:
+    """What the pool has to mind about a case, where there is anything."""
+
+    prefers: UUID | None = None
+    """Who knows the family from before."""
+    refused_by: tuple[UUID, ...] = ()
+    """Whose offer was declined or lapsed: they do not get it again unless named."""
+    leaves: HandOverReason | None = None
+    """The pool is to take the case from its practitioner, for this reason."""
+    points_wanted: int | None = None
+    """The case is to weigh this with its practitioner, as soon as there are the points: direct work."""
 
 
 @value(frozen=True, slots=True)
@@ -68,7 +85,7 @@ class Consultation:
     team_id: UUID
     kind: ConsultationKind
     band: int
-    """Priority band: 0 urgent, 1 routine. The waiting list is ordered by band, then by the time of the request."""
+    """Priority band: 0 urgent, 1 routine."""
     points: int
     language: str
     requested_by: UUID
@@ -96,15 +113,27 @@ class Consultation:
     end_reason: EndReason | None = None
     ended_by: UUID | None = None
     ended_at: datetime | None = None
+    place: datetime | None = None
+    """Where it stands among those who want points of the pool, waiting for an owner or for direct work to begin."""
+    accept_by: datetime | None = None
+    """The case is only offered: until then its practitioner may decline it, after that it goes to the next."""
+    terms: Terms | None = None
 
     @property
     def priority(self) -> Priority:
         return PRIORITY[self.band]
 
     @property
-    def rank(self) -> tuple[int, datetime, int]:
+    def rank(self) -> tuple[datetime, int]:
         """Place in the waiting list: smaller is sooner. The same order as in `store.py`."""
-        return self.band, self.requested_at, self.consultation_id.int
+        assert self.place is not None  # noqa: S101
+        return self.place, self.consultation_id.int
+
+    @property
+    def barred(self) -> tuple[UUID, ...]:
+        """Who does not get it unless named."""
+        refused = self.terms.refused_by if self.terms is not None else ()
+        return refused if self.not_to is None else (*refused, self.not_to)
 
 
 class UnknownFollows(Exception):
@@ -150,6 +179,7 @@ def consider_screening(existing: Consultation | None, event: ScreeningCompleted,
             status="accepted",
             unsettled=True,
             waiting_since=cause.at,
+            place=cause.at - _HEAD_START[priority],
             correlation_id=cause.correlation_id,
         )
     )
@@ -178,6 +208,7 @@ def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) 
     if at_hand.existing is not None:
         return _repeated(at_hand.existing, command, asked_by)
     family = command.family_id or next((c.family_id for c in at_hand.earlier), None)
+    known_to = command.known_to or next((c.assigned_to for c in at_hand.earlier), None)
     return _accepted(
         Consultation(
             consultation_id=command.consultation_id or cause.derive("consultation"),
@@ -197,7 +228,9 @@ def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) 
             status="accepted",
             unsettled=True,
             waiting_since=cause.at,
+            place=cause.at - _HEAD_START[command.priority],
             correlation_id=cause.correlation_id,
+            terms=Terms(prefers=known_to) if known_to is not None else None,
         )
     )
 
@@ -291,7 +324,7 @@ def close(case: Consultation | None, command: CloseCase, cause: Cause) -> Decisi
 
 def _ended(case: Consultation, by: UUID, at: datetime) -> Consultation:
     """Off the list at once; the points stay in use until the pool, which guards them, takes notice."""
-    return replace(case, ended_by=by, ended_at=at, waiting_since=None, unsettled=True)
+    return replace(case, ended_by=by, ended_at=at, waiting_since=None, place=None, accept_by=None, unsettled=True)
 
 
 def still_open(case: Consultation | None) -> Consultation:

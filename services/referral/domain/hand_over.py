@@ -48,14 +48,14 @@ def hand_over(at_hand: CaseInPool, command: HandOverCase, cause: Cause) -> Decis
         raise CaseAlreadyTheirs
     seats = Seats(pool.members, cause.at)
     if command.to_practitioner_id is None:
-        moved = replace(on_the_list(case), not_to=case.assigned_to)
+        moved = replace(on_the_list(case, pool.policy), not_to=case.assigned_to)
     else:
         seat = _free_seat(seats, command, case)
         seat.put(seat.used + case.points)
         moved = named(case, seat.id, cause.at)
     seats.give_back(case.assigned_to, case.points)
     event = case_handed_over(case, case.assigned_to, moved.assigned_to, "manual", cause.at)
-    after = replace(seats.pool(pool.team_id), next_due_at=cause.at)
+    after = replace(seats.pool(pool), next_due_at=cause.at)
     reply: HandedOver = {"consultation_id": case.consultation_id, "assigned_to": moved.assigned_to}
     return Decision(rows=(moved, after), events=(event,), reply=reply, due=(pool.team_id,))
 

@@ -126,4 +126,5 @@ def _changed(pool: Pool | None, event: PractitionerRegistered | AboutMember, mem
     if member in before:
         return NOTHING
     members = sorted([*others, member], key=lambda m: m.practitioner_id.int)
-    return Decision(rows=(replace(seen(event.team_id, members, at), next_due_at=at),), due=(event.team_id,))
+    after = seen(event.team_id, members, pool.policy if pool else None, at)
+    return Decision(rows=(replace(after, next_due_at=at),), due=(event.team_id,))

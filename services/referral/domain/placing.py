@@ -6,40 +6,98 @@ from datetime import datetime
 from uuid import UUID
 
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, HandOverReason, WaitingListJoined
+from chassis.decision import Cause
 from chassis.value import replace
 from services.referral.domain.assignment import RULE, RULE_VERSION, Choice
-from services.referral.domain.consultation import Consultation
+from services.referral.domain.consultation import Consultation, Terms
+from services.referral.domain.policy import STANDARD, Policy
 
 _RULE = f"{RULE}/{RULE_VERSION}"
 
 
-def assigned(case: Consultation, choice: Choice, at: datetime) -> Consultation:
-    """The case with the practitioner whom the rule chose."""
-    return replace(
+def assigned(case: Consultation, choice: Choice, policy: Policy | None, cause: Cause) -> Consultation:
+    """The case with the practitioner whom the rule chose; with a policy of the team's own, perhaps only as an offer."""
+    placed = replace(
         case,
         unsettled=False,
         waiting_since=None,
+        place=None,
         assigned_to=choice.seat.id,
-        assigned_at=at,
+        assigned_at=cause.at,
         because=choice.because,
         candidates=choice.candidates,
         rule=_RULE,
     )
+    if policy is None and case.terms is None:
+        return placed
+    days = policy.offer_working_days if policy is not None else None
+    return replace(
+        placed,
+        place=case.place if wants_points(case) else None,
+        accept_by=None if days is None else cause.calendar.end_of_working_day(cause.at, days),
+        terms=stays(case.terms),
+        rule=_RULE if policy is None else f"{_RULE} policy/{policy.version}",
+    )
+
+
+def in_line(case: Consultation, policy: Policy | None) -> Consultation:
+    """The case with its place among those who want points."""
+    if case.place is not None:
+        return case
+    return replace(case, place=(policy or STANDARD).place(case.priority, case.requested_at))
+
+
+def weighed(case: Consultation, policy: Policy) -> Consultation:
+    """A case that the pool sees for the first time, by the team's own policy."""
+    if case.waiting_since is None:
+        return case
+    place = policy.place(case.priority, case.requested_at)
+    return replace(case, place=place, points=policy.points.get(case.kind, case.points))
+
+
+def grown(case: Consultation) -> Consultation:
+    """The case with the weight of the direct work that begins with it."""
+    assert case.terms is not None  # noqa: S101
+    wanted = case.terms.points_wanted
+    assert wanted is not None  # noqa: S101
+    return replace(case, points=wanted, place=None, unsettled=False, terms=replace(case.terms, points_wanted=None))
+
+
+def wants_points(case: Consultation) -> bool:
+    """Direct work is to begin with it, and weighs more."""
+    return case.terms is not None and case.terms.points_wanted is not None
+
+
+def stays(terms: Terms | None) -> Terms | None:
+    """The terms without a reason to leave."""
+    return terms if terms is None or terms.leaves is None else replace(terms, leaves=None)
 
 
 def named(case: Consultation, practitioner_id: UUID, at: datetime) -> Consultation:
     """The case with the practitioner whom a person named."""
+    terms = stays(case.terms)
     return replace(
-        case, assigned_to=practitioner_id, assigned_at=at, because=None, candidates=None, rule=None, not_to=None
+        case,
+        assigned_to=practitioner_id,
+        assigned_at=at,
+        because=None,
+        candidates=None,
+        rule=None,
+        not_to=None,
+        accept_by=None,
+        unsettled=case.place is not None and case.unsettled,
+        terms=replace(terms, refused_by=()) if terms is not None else None,
     )
 
 
-def on_the_list(case: Consultation) -> Consultation:
+def on_the_list(case: Consultation, policy: Policy | None) -> Consultation:
     """The case in the waiting list, at the place that the time of its request gives it, known to the pool."""
     return replace(
-        case,
+        in_line(case, policy),
         unsettled=False,
         waiting_since=case.requested_at,
+        accept_by=None,
+        terms=stays(case.terms),
         assigned_to=None,
         assigned_at=None,
         because=None,
@@ -64,6 +122,7 @@ def case_assigned(case: Consultation, choice: Choice, at: datetime) -> CaseAssig
         language=case.language,
         waited_seconds=max(0, int((at - case.requested_at).total_seconds())),
         assigned_at=at,
+        accept_by=case.accept_by,
     )
 
 
@@ -80,6 +139,7 @@ def case_handed_over(
         reason=reason,
         points=case.points,
         handed_over_at=at,
+        accept_by=case.accept_by if to is not None else None,
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from attune_contracts.referral import HandOverReason
 from chassis.value import replace, value
+from services.referral.domain.policy import Policy
 
 COMPETENCE = "infant_mental_health"
 """What a practitioner has to be certified for to take a case."""
@@ -59,6 +60,8 @@ class Pool:
     """Somebody must hand over cases; they are only read where this is true."""
     next_due_at: datetime | None
     """When to look again: at once, or when a competence begins or ends or an absence ends."""
+    policy: Policy | None = None
+    """The team's own; null for the standard."""
 
 
 def competent(member: Member, at: datetime) -> bool:
@@ -87,7 +90,7 @@ def hand_over_reason(member: Member, at: datetime) -> HandOverReason | None:
     return "capacity_reduced" if member.used_points > member.capacity_points else None
 
 
-def seen(team_id: UUID, members: Iterable[Member], at: datetime) -> Pool:
+def seen(team_id: UUID, members: Iterable[Member], policy: Policy | None, at: datetime) -> Pool:
     """The pool as it stands at `at`: who is free, who must hand over, and when that changes by itself."""
     looked_at: list[Member] = []
     free, hands_over = 0, False
@@ -109,4 +112,5 @@ def seen(team_id: UUID, members: Iterable[Member], at: datetime) -> Pool:
         free_points=free,
         hands_over=hands_over,
         next_due_at=min((t for t in changes if t > at), default=None),
+        policy=policy,
     )

@@ -60,6 +60,22 @@ class NotTheRequester(Refused):
     status = 403
 
 
+class CaseOfSomebodyElse(Refused):
+    """The case is not with you: only the practitioner who has it can answer for it."""
+
+    status = 403
+
+
+class CaseNotOffered(Refused):
+    """The case was accepted, or was never only offered: hand it over instead."""
+
+
+class PolicyVersionTaken(Refused):
+    """Somebody has set another policy meanwhile, or the version leaves one out: read it again."""
+
+    field = "version"
+
+
 class CaseHasNoPractitioner(Refused):
     """The case waits for a place: there is nobody to hand it over from."""
 

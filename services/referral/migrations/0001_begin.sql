@@ -31,6 +31,9 @@ CREATE TABLE consultations (
     end_reason text,
     ended_by uuid,
     ended_at timestamptz,
+    place timestamptz,
+    accept_by timestamptz,
+    terms jsonb,
 
     CONSTRAINT one_consultation_per_screening UNIQUE (screening_id),
     CONSTRAINT accepted_case_is_assigned_or_waiting CHECK (
@@ -38,9 +41,14 @@ CREATE TABLE consultations (
     ),
     CONSTRAINT assigned_case_has_an_instant CHECK ((assigned_to IS NULL) = (assigned_at IS NULL)),
     CONSTRAINT waiting_case_keeps_the_time_of_its_request CHECK (waiting_since = requested_at),
-    CONSTRAINT pool_is_told_of_new_places_and_ends CHECK (
-        NOT unsettled OR status <> 'accepted' OR waiting_since IS NOT NULL
+    CONSTRAINT place_is_for_who_wants_points CHECK (
+        CASE WHEN place IS NULL THEN waiting_since IS NULL
+             ELSE waiting_since IS NOT NULL OR (assigned_to IS NOT NULL AND terms ->> 'points_wanted' IS NOT NULL) END
     ),
+    CONSTRAINT pool_is_told_of_new_places_and_ends CHECK (
+        NOT unsettled OR status <> 'accepted' OR place IS NOT NULL OR terms ->> 'leaves' IS NOT NULL
+    ),
+    CONSTRAINT offer_is_to_somebody CHECK (accept_by IS NULL OR assigned_to IS NOT NULL),
     CONSTRAINT ended_case_says_when_and_by_whom CHECK (
         (status = 'accepted') = (ended_at IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)
     ),
@@ -59,12 +67,30 @@ CREATE INDEX consultations_of_child ON consultations (child_id) WHERE child_id I
 
 -- What concerns the pool: `unsettled` rows to be looked at, the others in the order of the waiting list. Every case
 -- passes through it once, so it stays small.
-CREATE INDEX places_in_order ON consultations (unsettled, team_id, band, waiting_since)
-    WHERE unsettled OR waiting_since IS NOT NULL;
+CREATE INDEX places_in_order ON consultations (unsettled, team_id, place)
+    WHERE unsettled OR place IS NOT NULL;
 
 -- Open cases of a team: by family for siblings, and as a whole for hand-over.
 CREATE INDEX open_cases_of_family ON consultations (team_id, family_id)
     WHERE status = 'accepted' AND assigned_to IS NOT NULL;
+
+-- Open offers as their clock sees them.
+CREATE INDEX consultations_offered ON consultations (accept_by) WHERE accept_by IS NOT NULL;
+CREATE VIEW offers AS SELECT consultation_id, version, accept_by FROM consultations WHERE accept_by IS NOT NULL;
+
+-- Who did not take what was offered: for the figures of a team.
+CREATE TABLE refusals (
+    refusal_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    consultation_id uuid NOT NULL,
+    team_id uuid NOT NULL,
+    practitioner_id uuid NOT NULL,
+    kind text NOT NULL,
+    reason text,
+    refused_at timestamptz NOT NULL
+);
+
+CREATE INDEX refusals_of_team ON refusals (team_id, refused_at);
 
 CREATE TABLE pools (
     team_id uuid PRIMARY KEY,
@@ -73,6 +99,7 @@ CREATE TABLE pools (
     free_points bigint NOT NULL,
     hands_over boolean NOT NULL,
     next_due_at timestamptz,
+    policy jsonb,
 
     CONSTRAINT used_points_are_not_negative CHECK (NOT jsonb_path_exists(members, '$[*] ? (@.used_points < 0)')),
     -- Only somebody whose capacity was reduced, and who therefore hands over, may stand above it.
@@ -81,5 +108,15 @@ CREATE TABLE pools (
     ),
     CONSTRAINT free_points_are_not_negative CHECK (free_points >= 0)
 ) WITH (fillfactor = 70);
+
+-- Every version of a team's policy, for whoever recomputes what was decided by it.
+CREATE TABLE policies (
+    policy_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    team_id uuid NOT NULL,
+    policy jsonb NOT NULL,
+    set_by uuid NOT NULL,
+    set_at timestamptz NOT NULL
+);
 
 CREATE INDEX pools_due ON pools (next_due_at) WHERE next_due_at IS NOT NULL;
