@@ -9,7 +9,7 @@ ARGS ?=
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo watch test check format bench compose-check compose-up compose-down compose-test lock clean
+.PHONY: help setup up down doctor demo watch test check format bench fuzz compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ format: $(READY) ## put the sources into the form that check asks for
 
 bench: $(READY) ## speed and memory, into reports/bench.json
 	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(READY) ## hostile input by the hundred thousand, into reports/fuzz.json (ARGS="--seed 1 --requests 5000")
+	@$(BIN)/python -m fuzz $(ARGS)
 
 compose-check: $(READY) ## is docker-compose.yml valid? needs no engine
 	@$(BIN)/python -m deploy.compose check

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import servers
 
-TOGETHER = ("tests/journeys/", "tests/faults/", "tests/stack/test_clinic_day.py")
+TOGETHER = ("tests/journeys/", "tests/faults/", "tests/input/", "tests/stack/test_clinic_day.py")
 """Tests whose ids begin so run in one worker, since they share a stack. xdist's own groups are lost on this pytest."""
 
 _MEETING_PLACE = pytest.StashKey[servers.MeetingPlace]()
