@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from chassis.http import Reads
-from services.referral import store
+from services.referral import pool_api, store
 
 
 def routes(reads: Reads) -> APIRouter:
-    """Reads of consultations are audited by child; pools and lists hold no child."""
+    """Reads of consultations are audited by child."""
     router = APIRouter(tags=["referral"])
     may_read = Depends(reads.allowed("consultation.read"))
-    may_see_pool = Depends(reads.allowed("pool.read"))
 
     @router.get("/consultations/{consultation_id}", dependencies=[may_read])
     async def consultation(request: Request, consultation_id: UUID) -> dict[str, Any]:
@@ -34,19 +33,5 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             return await store.consultations_of_child(connection, child_id)
 
-    @router.get("/pools/{team_id}", dependencies=[may_see_pool])
-    async def pool(team_id: UUID) -> dict[str, Any]:
-        """The practitioners of a team with the points they have in use, and how many cases wait."""
-        async with reads.connection() as connection:
-            view = await store.pool_view(connection, team_id)
-        if view is None:
-            raise HTTPException(404, "unknown pool")
-        return view
-
-    @router.get("/pools/{team_id}/waiting", dependencies=[may_see_pool])
-    async def waiting(team_id: UUID, limit: int = Query(100, ge=1, le=1000)) -> list[dict[str, Any]]:
-        """The waiting list in the order in which it will be taken; position 1 is next."""
-        async with reads.connection() as connection:
-            return await store.waiting_list(connection, team_id, limit)
-
+    router.include_router(pool_api.routes(reads))
     return router

@@ -20,13 +20,14 @@ from attune_contracts.workforce import (
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.referral import api, store
-from services.referral.domain import allocation, consultation, hand_over, membership, offer, team_policy
+from services.referral.domain import allocation, consultation, hand_over, membership, offer, team_policy, whole_caseload
 from services.referral.domain.commands import (
     AcceptCase,
     AcknowledgeConsultation,
     CloseCase,
     DeclineCase,
     HandOverCase,
+    HandOverCaseload,
     RequestConsultation,
     SetPolicy,
     WithdrawConsultation,
@@ -83,6 +84,14 @@ INPUTS = (
         makes_due=store.pools,
     ),
     command(
+        "POST /pools/{team_id}/hand-over",
+        HandOverCaseload,
+        decide=whole_caseload.hand_over,
+        state=store.caseloads,
+        may="caseload.hand_over",
+        makes_due=store.pools,
+    ),
+    command(
         "POST /cases/{consultation_id}/acceptance",
         AcceptCase,
         decide=offer.accept,
@@ -130,7 +139,7 @@ ROLES = {
     "health_visitor": _ASKS,
     "midwife": _ASKS,
     "specialist": _WORKS,
-    "team_lead": _WORKS | {"pool.policy"},
+    "team_lead": _WORKS | {"pool.policy", "caseload.hand_over"},
     "safeguarding_lead": frozenset({"consultation.read", "pool.read"}),
     "operator": frozenset({"operator.read", "operator.resolve", "pool.read"}),
 }

@@ -11,8 +11,10 @@ from services.referral.domain.allocation import ASKED, ENDED, LEAVING, WAITING, 
 from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
 from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Offer, Refusal
+from services.referral.domain.policy import STANDARD
 from services.referral.domain.pool import Pool
 from services.referral.domain.team_policy import PolicySet
+from services.referral.domain.whole_caseload import LIMIT, Caseloads
 
 consultations = Table(Consultation, "consultations", key="consultation_id")
 
@@ -49,6 +51,17 @@ request_at_hand = State(
     existing=consultation,
     earlier=consultations.many(
         "child_id", column="child_id", where="family_id IS NOT NULL", order="requested_at DESC", limit=1
+    ),
+)
+caseloads = State(
+    Caseloads,
+    pool=pools.by("team_id"),
+    cases=consultations.many(
+        "team_id",
+        column="team_id",
+        where="status = 'accepted' AND assigned_to IS NOT NULL",
+        order="assigned_at, consultation_id",
+        limit=LIMIT,
     ),
 )
 case_in_pool = State(CaseInPool, case=consultation, pool=pools.by("team_id"))
@@ -101,8 +114,8 @@ pool_at_work = State(
     ),
 )
 
-_PRIORITY = "CASE band WHEN 0 THEN 'urgent' ELSE 'routine' END AS priority"
-_VIEW = f"""consultation_id, child_id, screening_id, team_id, kind, {_PRIORITY}, points, language,
+PRIORITY = "CASE band WHEN 0 THEN 'urgent' ELSE 'routine' END AS priority"
+_VIEW = f"""consultation_id, child_id, screening_id, team_id, kind, {PRIORITY}, points, language,
   requested_by, requested_at, consent, consent_reason, question, status, waiting_since, assigned_to, assigned_at,
   because, candidates, rule, acknowledged_by, acknowledged_at, end_reason, ended_by, ended_at"""
 
@@ -134,16 +147,4 @@ async def pool_view(connection: Connection, team_id: UUID) -> dict[str, Any] | N
     waiting = await connection.fetchval(
         "SELECT count(*) FROM consultations WHERE team_id = $1 AND waiting_since IS NOT NULL", team_id
     )
-    return {"team_id": team_id, "members": pool.members, "waiting": waiting}
-
-
-async def waiting_list(connection: Connection, team_id: UUID, limit: int) -> list[dict[str, Any]]:
-    """The first places of a waiting list in the order in which they will be taken; position 1 is next."""
-    rows = await connection.fetch(
-        f"""SELECT consultation_id, {_PRIORITY}, points, language, waiting_since,
-          row_number() OVER (ORDER BY {_ORDER}) AS position
-        FROM consultations WHERE team_id = $1 AND waiting_since IS NOT NULL ORDER BY {_ORDER} LIMIT $2""",
-        team_id,
-        limit,
-    )
-    return [dict(row) for row in rows]
+    return {"team_id": team_id, "members": pool.members, "policy": pool.policy or STANDARD, "waiting": waiting}

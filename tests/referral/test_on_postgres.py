@@ -19,7 +19,7 @@ from chassis.commands import Command
 from chassis.database import Pool
 from chassis.inputs import CommandIntake, DueIntake, EventIntake
 from chassis.processor import Answer, Input, Processor
-from services.referral import store
+from services.referral import pool_store, store
 from services.referral.domain.commands import CloseCase, HandOverCase, RequestConsultation
 from services.referral.domain.consultation import concern_id
 from services.referral.domain.pool import COMPETENCE
@@ -47,8 +47,8 @@ class Instance:
         named = zip(events, ids or [uuid7() for _ in events], strict=True)
         await self.processor.process([heard(event, id_) for event, id_ in named])
 
-    async def do(self, command: Command) -> Any:
-        i = Input(COMMANDS[type(command)], uuid7(), command, uuid7(), by=str(some_id("staff")))
+    async def do(self, command: Command, *, by: UUID | None = None) -> Any:
+        i = Input(COMMANDS[type(command)], uuid7(), command, uuid7(), by=str(by or some_id("staff")))
         (outcome,) = await self.processor.process([i])
         return outcome
 
@@ -136,7 +136,7 @@ async def test_a_closed_case_makes_room_for_the_next_in_line(referral: Instance)
     await referral.come_to_rest()
     async with referral.pool.acquire() as connection:
         urgent = await store.consultation_view(connection, concern_id(some_id("screening c")))
-        (place,) = await store.waiting_list(connection, TEAM, 10)
+        (place,) = await pool_store.waiting_list(connection, TEAM, 10, NOON)
         pool = await store.pool_view(connection, TEAM)
         of_child = await store.consultations_of_child(connection, some_id("child c"))
     assert urgent is not None

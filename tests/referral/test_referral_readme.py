@@ -20,6 +20,7 @@ def test_every_command_is_shown_by_an_example() -> None:
         "CloseCase",
         "HandOverCase",
         "AcceptCase",
+        "HandOverCaseload",
         "DeclineCase",
         "SetPolicy",
     }

@@ -92,3 +92,17 @@ class SetPolicy(Command):
     reflective_discussion_points: WorkPoints = 1
     offer_working_days: Annotated[int, Field(ge=1, le=20)] | None = None
     """A practitioner accepts or declines a case within so many working days; null: it is theirs at once."""
+
+
+WhereNoPlace = Literal["stays", "waits"]
+
+
+class HandOverCaseload(Command):
+    """All cases of a practitioner go to others of the pool, exactly as the preview has shown."""
+
+    team_id: UUID
+    from_practitioner_id: UUID
+    no_place: WhereNoPlace = "stays"
+    """What becomes of a case for which nobody else has the points: it stays, or waits in the list."""
+    preview: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    """Version of the preview."""

@@ -76,6 +76,16 @@ class PolicyVersionTaken(Refused):
     field = "version"
 
 
+class PreviewOutOfDate(Refused):
+    """Something has changed, and the effect would be another: look at the preview again."""
+
+    field = "preview"
+
+
+class TooManyCases(Refused):
+    """The team has more open cases than one hand-over looks at: hand them over one by one."""
+
+
 class CaseHasNoPractitioner(Refused):
     """The case waits for a place: there is nobody to hand it over from."""
 

@@ -74,6 +74,9 @@ CREATE INDEX places_in_order ON consultations (unsettled, team_id, place)
 CREATE INDEX open_cases_of_family ON consultations (team_id, family_id)
     WHERE status = 'accepted' AND assigned_to IS NOT NULL;
 
+-- What a team's ended cases gave back, for the forecast of a wait.
+CREATE INDEX consultations_ended ON consultations (team_id, ended_at) WHERE ended_at IS NOT NULL;
+
 -- Open offers as their clock sees them.
 CREATE INDEX consultations_offered ON consultations (accept_by) WHERE accept_by IS NOT NULL;
 CREATE VIEW offers AS SELECT consultation_id, version, accept_by FROM consultations WHERE accept_by IS NOT NULL;
