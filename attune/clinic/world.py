@@ -75,7 +75,8 @@ class World:
             valid = {"valid_from": self._instant(c.from_days), "valid_until": self._instant(c.until_days)}
             path = f"POST /practitioners/{id_}/competences"
             await self._send(path, "workforce", {"competence": c.competence} | valid, "workforce_admin")
-        policy = {"kind": p.role if p.role in _DUTIES else "practitioner", "channels": ["email"], "address": p.mail}
+        kind = p.role if p.role in _DUTIES else "practitioner"
+        policy = {"kind": kind, "channels": ["email"], "address": p.mail, "any_hour": True}
         await self._send(f"PUT /recipients/{id_}", "notification", policy | {"language": "en"}, "workforce_admin")
 
     async def _duty(self, duty: str, holder: str) -> None:

@@ -388,7 +388,9 @@ class AgeLimitNear(Event):
     noticed_at: Instant
 
 
-class SafeguardingRaised(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
+class SafeguardingRaised(
+    Event, subject=("child_id", "consultation_id"), readers=("notification",), sensitivity="clinical"
+):
     """In the work with a case somebody saw a risk that the safeguarding lead has to know of at once."""
 
     consultation_id: UUID

@@ -28,7 +28,7 @@ MissedReason = Literal["no_attempt_recorded", "known_too_late", NotCompletedReas
 """Why the window closed without a result: the reason of the latest attempt, or that there was none."""
 
 
-class PregnancyRegistered(Event):
+class PregnancyRegistered(Event, readers=("notification",)):
     """A pregnancy is known to the service; one event for each expected child."""
 
     child_id: UUID
@@ -41,7 +41,7 @@ class PregnancyRegistered(Event):
     registered_at: Instant
 
 
-class BirthRecorded(Event):
+class BirthRecorded(Event, readers=("notification",)):
     """A child was born; linked to its pregnancy where one was registered."""
 
     child_id: UUID
@@ -55,7 +55,7 @@ class BirthRecorded(Event):
     recorded_at: Instant
 
 
-class BirthCorrected(Event):
+class BirthCorrected(Event, readers=("notification",)):
     """The date of a birth was recorded wrongly: every age and every clock that rests on it changes."""
 
     child_id: UUID
@@ -66,7 +66,7 @@ class BirthCorrected(Event):
     recorded_at: Instant
 
 
-class PregnancyEnded(Event):
+class PregnancyEnded(Event, readers=("notification",)):
     """The pregnancy ended without a birth, for this child: every clock and every message about it stops at once."""
 
     child_id: UUID
@@ -76,7 +76,7 @@ class PregnancyEnded(Event):
     ended_at: Instant
 
 
-class ChildDied(Event):
+class ChildDied(Event, readers=("notification",)):
     """A child died: every clock and every message about it stops at once."""
 
     child_id: UUID
@@ -87,7 +87,7 @@ class ChildDied(Event):
     recorded_at: Instant
 
 
-class ChildMoved(Event):
+class ChildMoved(Event, readers=("notification",)):
     """A child came to another team, into the area or out of it."""
 
     child_id: UUID
@@ -99,7 +99,7 @@ class ChildMoved(Event):
     moved_at: Instant
 
 
-class RecordsMerged(Event):
+class RecordsMerged(Event, readers=("notification",)):
     """Two records were of one child: this one ends, and what it held is with the other."""
 
     child_id: UUID
@@ -110,7 +110,7 @@ class RecordsMerged(Event):
     merged_at: Instant
 
 
-class ChildAdopted(Event):
+class ChildAdopted(Event, readers=("notification",)):
     """A child was adopted: this identity ends and its history is sealed. Nothing here leads to the new identity."""
 
     child_id: UUID

@@ -54,6 +54,26 @@ def routes(reads: Reads) -> APIRouter:
             raise HTTPException(404, "unknown recipient")
         return view
 
+    @router.get("/caregivers/{recipient_id}", dependencies=[Depends(reads.allowed("caregiver.read"))])
+    async def caregiver(request: Request, recipient_id: UUID) -> dict[str, Any]:
+        """How a caregiver may safely be reached, by whom it was set and when it has to be looked at again."""
+        await reads.audit(request, recipient_id)
+        async with reads.connection() as connection:
+            view = await store.recipient_view(connection, recipient_id)
+        if view is None or view["kind"] != "caregiver":
+            raise HTTPException(404, "unknown caregiver")
+        return view
+
+    @router.get("/families/{pregnancy_id}", dependencies=[Depends(reads.allowed("family.read"))])
+    async def family(request: Request, pregnancy_id: UUID) -> dict[str, Any]:
+        """The children of a pregnancy as far as writing goes, who cares for them, and where the booklet stands."""
+        await reads.audit(request, pregnancy_id)
+        async with reads.connection() as connection:
+            view = await store.family_view(connection, pregnancy_id)
+        if view is None:
+            raise HTTPException(404, "unknown family")
+        return view
+
     @router.get("/duties", dependencies=[Depends(reads.allowed("duty.read"))])
     async def duties() -> list[dict[str, Any]]:
         """Who is told for which team; a null team is the default."""

@@ -18,7 +18,7 @@ from services.notification.channels.channel import Channel, Letter
 from services.notification.channels.channel import Result as ChannelResult
 from services.notification.domain.commands import RecordDelivery
 from services.notification.domain.message import Message, Result
-from services.notification.domain.policy import Allowed, may_send
+from services.notification.domain.policy import Allowed, Standing, Wait, may_send
 from services.notification.lane import Lane, Shape
 from services.notification.letters import Letters, UnreadableTemplate
 from services.notification.store import Addressee
@@ -112,17 +112,26 @@ class Courier:
             log.warning("addressees_not_read", error=type(error).__name__, count=len(messages))
             self._report_soon([_report(message, "not_begun", wait_s=5.0) for message in messages])
             return
-        letters = []
+        letters: list[tuple[list[Message], Letter]] = []
         for message in messages:
-            prepared = self._prepare(lane, message, known.get(message.message_id))
-            if isinstance(prepared, Letter):
-                letters.append((message, prepared))
-            else:
+            addressee = known.get(message.message_id)
+            prepared = self._prepare(lane, message, addressee)
+            if not isinstance(prepared, Letter):
                 reports.append(prepared)
+            elif letters and prepared.in_digest and letters[-1][1].recipient_id == prepared.recipient_id:
+                gathered, letter = letters[-1]
+                letters[-1] = ([*gathered, message], self._letters.gather(letter, prepared))
+            else:
+                letters.append(([message], prepared))
         if letters:
             results = await self._send(lane, [letter for _, letter in letters])
-            for (message, letter), result in zip(letters, results, strict=True):
-                reports.append(_report(message, result.outcome, result.reason, language=letter.language))
+            for (gathered, letter), result in zip(letters, results, strict=True):
+                # A digest is not made again: what it told alone may by then be another selection.
+                honours_key = result.honours_key if len(gathered) == 1 else False
+                reports += [
+                    _report(m, result.outcome, result.reason, language=letter.language, honours_key=honours_key)
+                    for m in gathered
+                ]
         self._report_soon(reports)
 
     def _prepare(self, lane: Lane, message: Message, addressee: Addressee | None) -> Letter | RecordDelivery:
@@ -131,7 +140,10 @@ class Courier:
         left = (message.lease_until - now).total_seconds() if message.lease_until is not None else 0.0
         if left < lane.channel.longest_send_s + MARGIN_S:
             return _report(message, "not_begun")
-        verdict = may_send(None if addressee is None else addressee.standing, message.recipient_kind, now)
+        standing = None if addressee is None else addressee.standing
+        verdict = may_send(standing, message.recipient_kind, now, urgent=message.is_urgent)
+        if isinstance(verdict, Wait):
+            return _report(message, "not_begun")
         if addressee is None or not isinstance(verdict, Allowed):
             return _report(message, "withheld", "unknown_recipient" if isinstance(verdict, Allowed) else verdict)
         if verdict.channel != message.channel or addressee.standing.recipient_id != message.recipient_id:
@@ -146,11 +158,15 @@ class Courier:
             kind=message.kind,
             recipient_id=addressee.standing.recipient_id,
             address=addressee.address,
+            phone=addressee.phone,
+            post=addressee.post,
             subject=text.subject,
             body=text.body,
             language=text.language,
             attempt=message.attempt,
             written_at=now,
+            to_caregiver=message.recipient_kind == "caregiver",
+            in_digest=_is_gathered(message, addressee.standing),
         )
 
     async def _send(self, lane: Lane, letters: list[Letter]) -> Sequence[ChannelResult]:
@@ -194,8 +210,19 @@ def _count(message: Message) -> None:
         DELIVERIES.labels(message.channel or "none", _COUNTED[message.status]).inc()
 
 
+def _is_gathered(message: Message, standing: Standing) -> bool:
+    """Whether it comes together with others; what is urgent or tried again goes alone."""
+    return bool(standing.terms and standing.terms.digest_at) and message.attempt == 1 and not message.is_urgent
+
+
 def _report(
-    message: Message, result: Result, reason: str | None = None, *, language: str | None = None, wait_s: float = 0.0
+    message: Message,
+    result: Result,
+    reason: str | None = None,
+    *,
+    language: str | None = None,
+    wait_s: float = 0.0,
+    honours_key: bool | None = None,
 ) -> RecordDelivery:
     return RecordDelivery(
         message_id=message.message_id,
@@ -204,4 +231,6 @@ def _report(
         reason=reason,
         language=language,
         wait_seconds=wait_s,
+        honours_key=honours_key,
+        pregnancy_id=message.about_id if message.recipient_kind == "caregiver" else None,
     )

@@ -7,12 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from services.notification.channels.channel import Channel, Result
 from services.notification.domain.message import Message
 
 LONGEST_WAIT_S = 300.0
+MOST_IN_DIGEST = 50
+WAITED_FOR_ITS_HOUR = timedelta(minutes=10)
+"""Longer than any lease, so that what goes at once goes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,19 @@ class Lane:
         while not self.waiting:
             self._wake.clear()
             await self._wake.wait()
-        return [self.waiting.popleft() for _ in range(min(len(self.waiting), self.shape.batch))]
+        taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.shape.batch))]
+        while self.waiting and len(taken) < MOST_IN_DIGEST and self._belongs_to(taken[-1]):
+            taken.append(self.waiting.popleft())
+        return taken
+
+    def _belongs_to(self, last: Message) -> bool:
+        """Waited for its hour and was claimed together with the last one, for the same person: perhaps one digest."""
+        following = self.waiting[0]
+        return (
+            following.recipient_id == last.recipient_id
+            and following.lease_until == last.lease_until is not None
+            and following.lease_until - following.recorded_at > WAITED_FOR_ITS_HOUR
+        )
 
     def come_again_in(self) -> float:
         """Seconds until there should be room for one more; each caller gets a later time than the one before."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from services.notification.domain.message import Message
+from services.notification.channels.channel import Letter
+from services.notification.domain.message import TO_CAREGIVERS, Message
 
 TEMPLATES = Path(__file__).parent / "templates"
 FALL_BACK = "en"
@@ -40,8 +41,8 @@ def reference(about_id: UUID) -> str:
 class Letters:
     """The templates of one folder: `<kind>.<language>.txt`, the subject in the first line, then an empty line."""
 
-    def __init__(self, case_link: str, folder: Path = TEMPLATES) -> None:
-        self._link = case_link.rstrip("/")
+    def __init__(self, case_link: str, folder: Path = TEMPLATES, *, caregiver_link: str | None = None) -> None:
+        self._link, self._caregiver_link = case_link.rstrip("/"), caregiver_link
         self._ready: dict[tuple[str, str], Text] = {}
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(folder),
@@ -56,10 +57,32 @@ class Letters:
         text = self._ready.get((message.kind, language))
         if text is None:
             text = self._ready[message.kind, language] = self._fill(message.kind, language)
+        if message.kind in TO_CAREGIVERS:
+            return self._neutral(text)
         name = reference(message.about_id)
         about = "screenings" if message.kind in _ABOUT_A_SCREENING else "cases"
         body = text.body.replace(_REFERENCE, name).replace(_LINK, f"{self._link}/{about}/{message.about_id}")
         return Text(text.subject.replace(_REFERENCE, name), body, text.language)
+
+    def _neutral(self, text: Text) -> Text:
+        """To a caregiver: nothing that could be looked up, and the one link that gives nothing away."""
+        if _REFERENCE in text.subject + text.body:
+            raise UnreadableTemplate("Reference")
+        if _LINK in text.body and self._caregiver_link is None:
+            raise UnreadableTemplate("CaregiverLink")
+        return Text(text.subject, text.body.replace(_LINK, self._caregiver_link or ""), text.language)
+
+    def gather(self, first: Letter, following: Letter) -> Letter:
+        """One letter that tells what both tell: the texts below each other, under a subject of its own."""
+        body = first.body if first.also else _part(first)
+        subject = self._fill("digest", first.language).subject
+        return replace(
+            first,
+            kind="digest",
+            subject=subject,
+            body=f"{body}\n{_part(following)}",
+            also=(*first.also, following.message_id),
+        )
 
     def _fill(self, kind: str, language: str) -> Text:
         """The text with marks for what differs from one message to the next, so that each template is filled once."""
@@ -73,6 +96,10 @@ class Letters:
                 raise UnreadableTemplate(type(error).__name__) from error
             return _parted(whole, candidate)
         raise UnreadableTemplate("TemplateNotFound")
+
+
+def _part(letter: Letter) -> str:
+    return f"{letter.subject}\n\n{letter.body.strip()}\n"
 
 
 def _parted(whole: str, language: str) -> Text:

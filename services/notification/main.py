@@ -6,18 +6,33 @@ that moment, sent after the commit by the courier, and ends as sent, failed, sup
 
 from pathlib import Path
 
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
-from attune_contracts.screening import ScreeningCompleted
+from attune_contracts.referral import CaseAssigned, CaseHandedOver, SafeguardingRaised, WaitingListJoined
+from attune_contracts.screening import (
+    BirthCorrected,
+    BirthRecorded,
+    ChildAdopted,
+    ChildDied,
+    ChildMoved,
+    PregnancyEnded,
+    PregnancyRegistered,
+    RecordsMerged,
+    ScreeningCompleted,
+)
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.notification import api, store
-from services.notification.domain import delivery, recipient, repair, telling
+from services.notification.domain import booklet, caregiver, delivery, family, losses, recipient, repair, telling
 from services.notification.domain.commands import (
+    AskToCall,
     EraseRecipient,
+    GiveBooklet,
     RecordDelivery,
     SendAgain,
+    SendBooklet,
+    SetCaregiver,
     SetDoNotContact,
     SetDuty,
+    SetFamilyContact,
     SetRecipient,
     SettleDoubt,
 )
@@ -30,6 +45,16 @@ INPUTS = (
     on(WaitingListJoined, decide=telling.case_waits, state=store.told_of_waiting),
     on(CaseHandedOver, decide=telling.case_handed_over, state=store.told_of_hand_over),
     on(ScreeningCompleted, decide=telling.screening_completed),
+    # A family is known; after a loss or a risk everything to its caregivers stops.
+    on(PregnancyRegistered, decide=family.registered, state=store.family),
+    on(BirthRecorded, decide=losses.born, state=store.of_family),
+    on(BirthCorrected, decide=family.corrected, state=store.family),
+    on(ChildMoved, decide=family.moved, state=store.family),
+    on(PregnancyEnded, decide=losses.pregnancy_ended, state=store.of_family),
+    on(ChildDied, decide=losses.child_died, state=store.of_family),
+    on(ChildAdopted, decide=losses.child_adopted, state=store.of_family),
+    on(RecordsMerged, decide=losses.records_merged, state=store.of_family),
+    on(SafeguardingRaised, decide=losses.risk_seen, state=store.of_child),
     # Who they are, whether they may be written to, and who is told for a team.
     command(
         "PUT /recipients/{recipient_id}",
@@ -53,9 +78,46 @@ INPUTS = (
         may="recipient.erase",
     ),
     command("PUT /duties/{duty}", SetDuty, decide=recipient.set_duty, state=store.at_duty, may="duty.set"),
+    # Caregivers: how each may safely be reached, whom they care for, and what they are given.
+    command(
+        "PUT /caregivers/{recipient_id}",
+        SetCaregiver,
+        decide=caregiver.set_caregiver,
+        state=store.recipient,
+        may="caregiver.set",
+    ),
+    command(
+        "PUT /families/{pregnancy_id}/contact",
+        SetFamilyContact,
+        decide=caregiver.set_contact,
+        state=store.family,
+        may="caregiver.set",
+    ),
+    command(
+        "POST /families/{pregnancy_id}/messages",
+        AskToCall,
+        decide=caregiver.ask_to_call,
+        state=store.family,
+        may="caregiver.tell",
+    ),
+    command(
+        "POST /families/{pregnancy_id}/booklet",
+        GiveBooklet,
+        decide=booklet.give,
+        state=store.family,
+        may="caregiver.tell",
+    ),
+    command(
+        "POST /families/{pregnancy_id}/booklet/sending",
+        SendBooklet,
+        decide=booklet.send,
+        state=store.family,
+        may="caregiver.tell",
+    ),
+    due(store.families, decide=booklet.clock),
     # A message is due: it is claimed for the courier, who sends it and reports what became of it.
     due(store.messages, decide=delivery.clock, state=store.at_sending),
-    command(None, RecordDelivery, decide=delivery.record, state=store.message),
+    command(None, RecordDelivery, decide=delivery.record, state=store.at_result),
     # A person puts right what ended badly.
     command(
         "POST /messages/{message_id}/repeat",
@@ -73,7 +135,9 @@ INPUTS = (
     ),
 )
 
-_READS = frozenset({"message.read", "recipient.protect"})
+_READS = frozenset(
+    {"message.read", "recipient.protect", "family.read", "caregiver.read", "caregiver.set", "caregiver.tell"}
+)
 
 ROLES = {
     "health_visitor": _READS,
@@ -84,7 +148,9 @@ ROLES = {
     "workforce_admin": frozenset(
         {"recipient.set", "recipient.read", "recipient.protect", "recipient.erase", "duty.set", "duty.read"}
     ),
-    "operator": frozenset({"operator.read", "operator.resolve", "message.read", "message.repair", "duty.read"}),
+    "operator": frozenset(
+        {"operator.read", "operator.resolve", "message.read", "message.repair", "duty.read", "family.read"}
+    ),
 }
 
 SERVICE = Service(

@@ -32,7 +32,7 @@ async def send_claimed(context: Context) -> None:
 
     courier = Courier(
         channels_of(settings),
-        Letters(settings.case_link),
+        Letters(settings.case_link, caregiver_link=settings.caregiver_link),
         submit=context.submit_all,
         addressees=addressees,
         now=context.now,
@@ -55,6 +55,7 @@ def channels_of(settings: NotificationSettings) -> list[tuple[Channel, Shape]]:
             host=settings.smtp_host,
             port=settings.smtp_port,
             sender=settings.smtp_from,
+            caregiver_sender=settings.smtp_caregiver_from,
             tls=settings.smtp_tls,
             ca_file=settings.smtp_ca_file,
             username=settings.smtp_username,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,17 +11,27 @@ from pydantic import Field, SecretStr
 
 from chassis.settings import PREFIX, Filled, ServiceSettings
 
+REVEALING = re.compile(
+    r"attune|pair|perinatal|parent|infant|bab(y|ies)|child|birth|matern|attach|bond|famil|mental|health|nhs|safeguard",
+    re.IGNORECASE,
+)
+"""Words by which a stranger who looks at the phone of a caregiver would know what it is about."""
+
 
 class NotificationSettings(ServiceSettings):
     """The channels of this deployment. One that is not set does not exist: messages for it wait, then fail visibly."""
 
     case_link: Filled
     """URL of the console, to which `/cases/{id}` or `/screenings/{id}` is added."""
+    caregiver_link: Filled | None = None
+    """Where a caregiver finds the booklet. Like everything they get it must not say what service it is from."""
     file_channel: Path | None = None
     """JSON Lines file that the file channel appends to."""
     smtp_host: Filled | None = None
     smtp_port: int = Field(default=25, ge=1, le=65535)
     smtp_from: Filled | None = None
+    smtp_caregiver_from: Filled | None = None
+    """Sender of what caregivers get; without it none of them is written to by e-mail."""
     smtp_tls: Literal["none", "if_offered", "starttls", "implicit"] = "if_offered"
     """`starttls` and `implicit` never send without TLS; use one of them wherever the mail server is another machine."""
     smtp_ca_file: Path | None = None
@@ -41,6 +52,9 @@ class NotificationSettings(ServiceSettings):
             if environment.get(PREFIX + name.upper())
         }
         wrong = super().together(environment)
+        for name in ("caregiver_link", "smtp_caregiver_from"):
+            if REVEALING.search(environment.get(PREFIX + name.upper(), "")):
+                wrong[name] = "names_the_service"
         if not given & {"smtp_host", "file_channel"}:
             wrong["smtp_host"] = wrong["file_channel"] = "one_channel_needed"
         if "smtp_host" in given and "smtp_from" not in given:

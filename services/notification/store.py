@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import State, Table
+from chassis.tables import Many, State, Table
 from chassis.value import value
 from services.notification.domain.commands import SetDuty
-from services.notification.domain.delivery import AtSending
+from services.notification.domain.delivery import AtResult, AtSending
+from services.notification.domain.family import Family, Waiting
+from services.notification.domain.losses import SafetyFlag
 from services.notification.domain.message import OPEN, Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.recipient import AtDuty
@@ -25,6 +28,8 @@ def _nobody(_: object) -> None:
 recipients = Table(Recipient, "recipients", key="recipient_id")
 duties = Table(Duty, "duties", key="duty_key")
 messages = Table(Message, "messages", key="message_id", due="next_due_at")
+families = Table(Family, "families", key="pregnancy_id", due="next_due_at")
+safety_flags = Table(SafetyFlag, "safety_flags", key="flag_id")
 standings = Table(Standing, "policy_at_sending", key="message_id")
 
 told_of_assignment = State(
@@ -36,6 +41,18 @@ told_of_hand_over = State(
 )
 recipient = recipients.by("recipient_id")
 message = messages.by("message_id")
+at_result = State(AtResult, message=message, family=families.by("pregnancy_id"))
+family = families.by("pregnancy_id")
+
+
+def _waiting(key_of: str, *, column: str) -> Many:
+    """Messages to caregivers that have not begun to leave."""
+    where = "recipient_kind = 'caregiver' AND status = 'pending'"
+    return messages.many(key_of, column=column, where=where, order="message_id", limit=1000)
+
+
+of_family = State(Waiting, family=family, messages=_waiting("pregnancy_id", column="about_id"))
+of_child = State(Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"))
 at_sending = State(AtSending, message=messages.by("key"), standing=standings.by("key"))
 
 
@@ -55,23 +72,30 @@ class Addressee:
     standing: Standing
     address: str | None
     language: str
+    phone: str | None = None
+    post: tuple[str, ...] | None = None
 
 
 async def addressees(connection: Connection, message_ids: Sequence[UUID]) -> dict[UUID, Addressee]:
     """Address and policy as they stand now, by message. The only read that gives an address to the courier."""
-    records = await connection.fetch(
-        "SELECT p.version, p.message_id, p.recipient_id, p.kind, p.channels, p.has_address, p.do_not_contact, "
-        "p.review_on, p.erased, r.address, r.language FROM policy_at_sending p JOIN recipients r USING (recipient_id) "
-        "WHERE p.message_id = ANY($1::uuid[])",
-        message_ids,
-    )
+    records = await connection.fetch(_ADDRESSEES, message_ids)
     found = {}
     for record in records:
-        _, standing = standings.row(tuple(record)[:9])
-        found[standing.message_id] = Addressee(standing, record["address"], record["language"])
+        values = tuple(record)
+        _, standing = standings.row(values[:_OF_STANDING])
+        address, language, phone, post = values[_OF_STANDING:]
+        found[standing.message_id] = Addressee(
+            standing, address, language, phone, None if post is None else tuple(json.loads(post))
+        )
     return found
 
 
+_STANDING = ("version", *(column.name for column in standings.columns))
+_OF_STANDING = len(_STANDING)
+_ADDRESSEES = (
+    f"SELECT {', '.join('p.' + name for name in _STANDING)}, r.address, r.language, r.phone, r.post "
+    "FROM policy_at_sending p JOIN recipients r USING (recipient_id) WHERE p.message_id = ANY($1::uuid[])"
+)
 _MESSAGE = "version, " + ", ".join(column.name for column in messages.columns)
 
 
@@ -109,6 +133,12 @@ async def recipient_view(connection: Connection, recipient_id: UUID) -> dict[str
     """A recipient with the address: to be read by permission only, and audited."""
     record = await connection.fetchrow(recipients.select, [recipient_id])
     return None if record is None else asdict(recipients.row(tuple(record))[1])
+
+
+async def family_view(connection: Connection, pregnancy_id: UUID) -> dict[str, Any] | None:
+    """A family: its children, caregivers and health visitor, and where the booklet stands."""
+    record = await connection.fetchrow(families.select, [pregnancy_id])
+    return None if record is None else asdict(families.row(tuple(record))[1])
 
 
 async def duty_views(connection: Connection) -> list[dict[str, Any]]:

@@ -9,10 +9,13 @@ from uuid import UUID
 
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
+from chassis.decision import Cause, Decision
 from services.notification.channels.channel import Letter
+from services.notification.domain import delivery
 from services.notification.domain.commands import RecordDelivery
+from services.notification.domain.delivery import AtResult
 from services.notification.domain.message import GIVE_UP_AFTER, Message
-from services.notification.domain.policy import Recipient, Standing
+from services.notification.domain.policy import FamilyStanding, Recipient, Standing
 from tests.support.given import NOON, some_id
 
 CHILD, TEAM, CASE, SCREENING = some_id("child"), some_id("team"), some_id("case"), some_id("screening")
@@ -121,6 +124,12 @@ def being_sent(channel: str = "email", *, attempt: int = 1, lease_s: int = 120, 
     return a_message(attempt=attempt, **claim | changes)
 
 
+AT_HOME = FamilyStanding(
+    is_caregiver=True, ended=None, loss=False, flagged=False, team_id=TEAM, health_visitor_id=VISITOR
+)
+"""A family of whom this person cares for a child, and in which nothing happened."""
+
+
 def a_standing(**changes: Any) -> Standing:
     """The specialist may be written to by e-mail."""
     standing = Standing(
@@ -153,6 +162,11 @@ def a_recipient(**changes: Any) -> Recipient:
 
 def a_report(result: Any = "accepted", *, attempt: int = 1, **more: Any) -> RecordDelivery:
     return RecordDelivery(message_id=some_id("message"), attempt=attempt, result=result, **more)
+
+
+def recorded(message: Message | None, report: RecordDelivery, cause: Cause) -> Decision:
+    """What the result of an attempt comes to, for a message that is about no family."""
+    return delivery.record(AtResult(message), report, cause)
 
 
 def a_letter(name: str = "letter", **changes: Any) -> Letter:

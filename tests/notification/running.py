@@ -28,7 +28,7 @@ from tests.notification.examples import ADMIN, after
 
 EVENTS = {i.event: i for i in INPUTS if isinstance(i, EventIntake)}
 COMMANDS = {i.model: i for i in INPUTS if isinstance(i, CommandIntake)}
-(CLOCK,) = [i for i in INPUTS if isinstance(i, DueIntake)]
+CLOCKS = [i for i in INPUTS if isinstance(i, DueIntake)]
 SHAPES = {"file": Shape(500, 2, 20_000), "email": Shape(1, 4, 64)}
 
 
@@ -39,15 +39,16 @@ class Instance:
         self.pool, self.later_s = pool, 0.0
         self.processor = Processor(pool, now=lambda: after(seconds=self.later_s), service="notification")
         self.admission = Admission(self.processor)
-        self.clock = Clock(CLOCK, self.processor, pool)
+        self.clocks = {i.table: Clock(i, self.processor, pool) for i in CLOCKS}
+        self.clock = self.clocks[store.messages]
         self.courier = Courier(
             [(channel, SHAPES[channel.name]) for channel in channels],
-            Letters("https://console.example.org"),
+            Letters("https://console.example.org", caregiver_link="https://read.example.org/k7"),
             submit=self.record,
             addressees=self.addressees,
             now=lambda: after(seconds=self.later_s),
         )
-        self.processor.on_due = lambda _table, keys: self.clock.hint(keys)
+        self.processor.on_due = lambda table, keys: self.clocks[table].hint(keys)
         self.processor.on_rows.append(self.courier.notify)
         self.admission.open()
 
@@ -69,7 +70,12 @@ class Instance:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for work in (self.admission.run(), self.admission.run(), self.courier.run(), self.clock.run()):
+            for work in (
+                self.admission.run(),
+                self.admission.run(),
+                self.courier.run(),
+                *(c.run() for c in self.clocks.values()),
+            ):
                 group.create_task(work)
 
 

@@ -20,7 +20,7 @@ from services.notification.channels.file import FileChannel, letters_in
 from services.notification.courier import Courier
 from services.notification.domain import delivery
 from services.notification.domain.commands import RecordDelivery
-from services.notification.domain.delivery import AtSending
+from services.notification.domain.delivery import AtResult, AtSending
 from services.notification.domain.message import Message
 from services.notification.lane import Lane, Shape
 from services.notification.letters import Letters
@@ -82,7 +82,9 @@ class World:
 
     def record(self, command: RecordDelivery) -> None:
         self.recorded.append(command)
-        self.apply(delivery.record(self.messages[command.message_id], command, Cause(some_id("result"), self.now)))
+        self.apply(
+            delivery.record(AtResult(self.messages[command.message_id]), command, Cause(some_id("result"), self.now))
+        )
 
     async def addressees(self, message_ids: Sequence[UUID]) -> dict[UUID, Addressee]:
         addressee = self.addressee

@@ -14,7 +14,7 @@ from services.notification.domain import delivery
 from services.notification.domain.delivery import AtSending
 from services.notification.domain.message import GIVE_UP_AFTER, Attempt
 from services.notification.domain.refusals import UnknownMessage
-from tests.notification.examples import OTHER, a_message, a_report, a_standing, after, being_sent
+from tests.notification.examples import OTHER, a_message, a_report, a_standing, after, being_sent, recorded
 from tests.support.given import NOON, given, some_id
 
 DUE = Due(some_id("message"))
@@ -73,25 +73,25 @@ def test_a_clock_that_rings_too_early_or_twice_does_nothing(message: Any) -> Non
 
 
 def test_an_accepted_message_is_sent() -> None:
-    then = given(being_sent("email")).when(delivery.record, a_report(language="pl"))
+    then = given(being_sent("email")).when(recorded, a_report(language="pl"))
     then.then(MessageSent(**facts(1), channel="email", language="pl", sent_at=NOON))
     assert (then.row.status, then.row.settled_at, then.row.next_due_at) == ("sent", NOON, None)
     assert then.row.history == ()
 
 
 def test_a_refused_message_is_failed_at_once() -> None:
-    then = given(being_sent()).when(delivery.record, a_report("refused_for_good", reason="smtp_550"))
+    then = given(being_sent()).when(recorded, a_report("refused_for_good", reason="smtp_550"))
     then.then(MessageFailed(**facts(1), channel="email", reason="smtp_550", failed_at=NOON))
     assert then.row.status == "failed"
 
 
 def test_what_changed_in_the_policy_after_the_claim_suppresses() -> None:
-    then = given(being_sent()).when(delivery.record, a_report("withheld", reason="do_not_contact"))
+    then = given(being_sent()).when(recorded, a_report("withheld", reason="do_not_contact"))
     then.then(MessageSuppressed(**facts(1), reason="do_not_contact", suppressed_at=NOON))
 
 
 def test_a_message_to_be_tried_later_waits_and_keeps_why() -> None:
-    row = given(being_sent()).when(delivery.record, a_report("try_later", reason="smtp_451")).row
+    row = given(being_sent()).when(recorded, a_report("try_later", reason="smtp_451")).row
     assert (row.status, row.reason, row.lease_until) == ("pending", "smtp_451", None)
     assert row.next_due_at == after(seconds=15)
     claimed = given(AtSending(row, a_standing())).when(delivery.clock, DUE, at=after(seconds=15)).row
@@ -111,30 +111,30 @@ def test_the_wait_doubles_up_to_a_limit_that_is_short_for_what_is_urgent(
 def test_after_a_day_of_trying_the_message_is_failed() -> None:
     late = NOON + GIVE_UP_AFTER
     last = being_sent(attempt=90)
-    too_late = given(last).when(delivery.record, a_report("try_later", attempt=90), at=late)
+    too_late = given(last).when(recorded, a_report("try_later", attempt=90), at=late)
     too_late.then(MessageFailed(**facts(90), channel="email", reason="not_accepted_in_time", failed_at=late))
-    in_time = given(last).when(delivery.record, a_report("try_later", attempt=90), at=late - timedelta(seconds=15))
+    in_time = given(last).when(recorded, a_report("try_later", attempt=90), at=late - timedelta(seconds=15))
     assert in_time.row.status == "pending"
 
 
 def test_an_attempt_that_was_not_begun_comes_back_when_there_is_room() -> None:
-    row = given(being_sent()).when(delivery.record, a_report("not_begun", wait_seconds=3.0)).row
+    row = given(being_sent()).when(recorded, a_report("not_begun", wait_seconds=3.0)).row
     assert (row.status, row.next_due_at, row.history) == ("pending", after(seconds=3), ())
 
 
 def test_no_answer_of_a_mail_server_is_doubtful_and_never_repeated() -> None:
-    then = given(being_sent("email")).when(delivery.record, a_report("unknown", reason="smtp_answer_lost"))
+    then = given(being_sent("email")).when(recorded, a_report("unknown", reason="smtp_answer_lost"))
     then.then(MessageDoubtful(**facts(1), channel="email", reason="smtp_answer_lost", noticed_at=NOON))
     assert (then.row.status, then.row.next_due_at) == ("doubtful", None)
 
 
 def test_no_answer_of_a_keyed_channel_is_tried_again_with_the_same_key() -> None:
-    row = given(being_sent("file")).when(delivery.record, a_report("unknown")).row
+    row = given(being_sent("file")).when(recorded, a_report("unknown")).row
     assert (row.status, row.message_id) == ("pending", some_id("message"))
 
 
 def test_the_result_of_a_message_that_does_not_exist_is_refused() -> None:
-    given().when(delivery.record, a_report()).then_refused(UnknownMessage, "message_id")
+    given().when(recorded, a_report()).then_refused(UnknownMessage, "message_id")
 
 
 # --- leases ---------------------------------------------------------------------------------------------------------
@@ -161,44 +161,44 @@ def test_what_may_have_left_is_neither_called_suppressed_nor_sent_another_way(ch
 
 
 def test_what_may_have_left_is_not_called_failed() -> None:
-    lost = given(being_sent("file")).when(delivery.record, a_report("unknown")).row
+    lost = given(being_sent("file")).when(recorded, a_report("unknown")).row
     again = given(AtSending(lost, a_standing(channels=("file",)))).when(delivery.clock, DUE, at=lost.next_due_at).row
-    then = given(again).when(delivery.record, a_report("refused_for_good", attempt=2))
+    then = given(again).when(recorded, a_report("refused_for_good", attempt=2))
     assert then.row.status == "doubtful"
 
 
 def test_a_result_that_comes_late_ends_the_doubt() -> None:
     at = AtSending(being_sent("email"), a_standing())
     doubtful = given(at).when(delivery.clock, DUE, at=after(seconds=120)).row
-    sent = given(doubtful).when(delivery.record, a_report(), at=after(seconds=130))
+    sent = given(doubtful).when(recorded, a_report(), at=after(seconds=130))
     sent.then(MessageSent(**facts(1), channel="email", language="en", sent_at=after(seconds=130)))
-    not_sent = given(doubtful).when(delivery.record, a_report("try_later"), at=after(seconds=130)).row
+    not_sent = given(doubtful).when(recorded, a_report("try_later"), at=after(seconds=130)).row
     assert (not_sent.status, not_sent.may_have_left) == ("pending", False)
-    given(doubtful).when(delivery.record, a_report("unknown")).then_nothing()
+    given(doubtful).when(recorded, a_report("unknown")).then_nothing()
 
 
 def test_the_result_of_an_older_attempt_changes_nothing_unless_the_message_left() -> None:
     second = being_sent("file", attempt=2)
-    given(second).when(delivery.record, a_report("try_later", attempt=1)).then_nothing()
-    given(second).when(delivery.record, a_report("refused_for_good", attempt=1)).then_nothing()
-    assert given(second).when(delivery.record, a_report(attempt=1)).row.status == "sent"
+    given(second).when(recorded, a_report("try_later", attempt=1)).then_nothing()
+    given(second).when(recorded, a_report("refused_for_good", attempt=1)).then_nothing()
+    assert given(second).when(recorded, a_report(attempt=1)).row.status == "sent"
 
 
 def test_the_result_of_an_older_attempt_does_not_end_a_doubt() -> None:
-    doubtful = given(being_sent("email", attempt=2)).when(delivery.record, a_report("unknown", attempt=2)).row
-    given(doubtful).when(delivery.record, a_report("try_later", attempt=1)).then_nothing()
+    doubtful = given(being_sent("email", attempt=2)).when(recorded, a_report("unknown", attempt=2)).row
+    given(doubtful).when(recorded, a_report("try_later", attempt=1)).then_nothing()
 
 
 @pytest.mark.parametrize("status", ["sent", "failed", "suppressed"])
 def test_a_result_after_the_end_changes_nothing(status: Any) -> None:
     ended = a_message(status=status, attempt=1, channel="email", next_due_at=None)
-    given(ended).when(delivery.record, a_report()).then_nothing()
+    given(ended).when(recorded, a_report()).then_nothing()
 
 
 def test_a_long_history_keeps_its_two_ends() -> None:
     message = being_sent(
         "file", attempt=70, history=tuple(Attempt(n, NOON, "file", "unknown", None) for n in range(50))
     )
-    history = given(message).when(delivery.record, a_report("try_later", attempt=70)).row.history
+    history = given(message).when(recorded, a_report("try_later", attempt=70)).row.history
     assert len(history) == 50
     assert (history[0].attempt, history[-1].attempt) == (0, 70)

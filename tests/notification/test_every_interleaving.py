@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chassis.decision import Cause, Decision, Due
 from services.notification.domain import delivery, repair
 from services.notification.domain.commands import RecordDelivery, SendAgain, SettleDoubt
-from services.notification.domain.delivery import AtSending
+from services.notification.domain.delivery import AtResult, AtSending
 from services.notification.domain.message import HONOURS_KEY, Message, Result
 from services.notification.domain.policy import Allowed, Standing, may_send
 from tests.notification.examples import a_message, a_standing
@@ -94,7 +94,7 @@ class Delivery(RuleBasedStateMachine):
             if then == "killed":
                 self.results.pop()
             elif then == "recorded":
-                self.apply(delivery.record(self.message, self.results.pop(), self.cause()))
+                self.apply(delivery.record(AtResult(self.message), self.results.pop(), self.cause()))
 
     @precondition(lambda self: self.in_hand)
     @rule(what=FATES)
@@ -144,7 +144,7 @@ class Delivery(RuleBasedStateMachine):
     def a_result_is_recorded(self, data: st.DataObject, again: bool) -> None:
         n = data.draw(st.integers(0, len(self.results) - 1))
         result = self.results[n] if again else self.results.pop(n)
-        self.apply(delivery.record(self.message, result, self.cause()))
+        self.apply(delivery.record(AtResult(self.message), result, self.cause()))
 
     @precondition(lambda self: self.message.status in ("failed", "suppressed"))
     @rule()
@@ -196,7 +196,7 @@ class Delivery(RuleBasedStateMachine):
                 self.channel_does(held, "takes")
             self.in_hand.clear()
             for result in self.results:
-                self.apply(delivery.record(self.message, result, self.cause()))
+                self.apply(delivery.record(AtResult(self.message), result, self.cause()))
             self.results.clear()
         assert self.message.status in TERMINAL
         endings = {"sent": "MessageSent", "failed": "MessageFailed", "suppressed": "MessageSuppressed"}

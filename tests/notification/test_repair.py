@@ -19,13 +19,13 @@ from services.notification.domain.refusals import (
     MessageStillOpen,
     UnknownMessage,
 )
-from tests.notification.examples import ADMIN, a_message, a_report, a_standing, after, being_sent
+from tests.notification.examples import ADMIN, a_message, a_report, a_standing, after, being_sent, recorded
 from tests.support.given import given, some_id
 
 AGAIN = SendAgain(message_id=some_id("message"))
 ARRIVED = SettleDoubt(message_id=some_id("message"), arrived=True)
 NOT_ARRIVED = SettleDoubt(message_id=some_id("message"), arrived=False)
-DOUBTFUL = given(being_sent("email")).when(delivery.record, a_report("unknown")).row
+DOUBTFUL = given(being_sent("email")).when(recorded, a_report("unknown")).row
 
 
 @pytest.mark.parametrize("status", ["failed", "suppressed"])

@@ -246,7 +246,7 @@ class Field:
     async def can_be_told(self, who: Person, **policy: Any) -> None:
         """An address and a contact policy for somebody."""
         kind = who.role if who.role in ("team_lead", "safeguarding_lead") else "practitioner"
-        body = {"kind": kind, "channels": self.channels, "address": who.address, "language": "en"}
+        body = {"kind": kind, "channels": self.channels, "address": who.address, "language": "en", "any_hour": True}
         await self.does(self._admin, f"PUT /recipients/{who.id}", body | policy)
 
     async def pool_has(self, team: Team, *who: Person) -> None:

@@ -25,6 +25,14 @@ class Letter:
     language: str
     attempt: int
     written_at: datetime
+    phone: str | None = None
+    post: tuple[str, ...] | None = None
+    to_caregiver: bool = False
+    """Whoever sees it must not learn from it, nor from its sender, what service it is from."""
+    in_digest: bool = False
+    """It may be put together with others to the same person."""
+    also: tuple[UUID, ...] = ()
+    """The further messages that a digest tells; `message_id` is the first."""
 
 
 @value(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Result:
     """A code, such as `smtp_451`; never what the other side wrote."""
     channel_fault: bool = False
     """The trouble is with the channel as a whole, not with this letter."""
+    honours_key: bool | None = None
+    """For `unknown`, where the channel's way of this deployment does otherwise than the channel mostly does."""
 
 
 ACCEPTED = Result("accepted")

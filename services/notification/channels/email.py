@@ -28,6 +28,8 @@ class MailServer:
     host: str
     port: int
     sender: str
+    caregiver_sender: str | None = None
+    """Neutral, like everything that a caregiver sees; without it no caregiver is written to by e-mail."""
     tls: Literal["none", "if_offered", "starttls", "implicit"] = "if_offered"
     ca_file: Path | None = None
     username: str | None = None
@@ -48,7 +50,6 @@ class EmailChannel:
     def __init__(self, server: MailServer) -> None:
         self.server = server
         self.longest_send_s = server.timeout_s + server.answer_timeout_s + _RESET_S
-        self._domain = server.sender.rpartition("@")[2]
         self._free: list[aiosmtplib.SMTP] = []
         self._places = asyncio.Semaphore(server.connections)
 
@@ -66,16 +67,22 @@ class EmailChannel:
     async def _send_one(self, letter: Letter) -> Result:
         if letter.address is None:
             return Result("refused_for_good", "no_address")
-        content = self._content(letter, letter.address)
+        sender = self.server.caregiver_sender if letter.to_caregiver else self.server.sender
+        if sender is None:
+            return Result("try_later", "no_neutral_sender")
+        envelope = sender, letter.address
+        content = _content(letter, sender)
         async with self._places:
             if self._free:
-                result = await self._attempt(self._free.pop(), letter.address, content, kept=True)
+                result = await self._attempt(self._free.pop(), envelope, content, kept=True)
                 if result is not None:
                     return result
-            result = await self._attempt(self._client(), letter.address, content, kept=False)
+            result = await self._attempt(self._client(), envelope, content, kept=False)
             return result or Result("try_later", "smtp_lost", channel_fault=True)
 
-    async def _attempt(self, client: aiosmtplib.SMTP, address: str, content: bytes, *, kept: bool) -> Result | None:
+    async def _attempt(
+        self, client: aiosmtplib.SMTP, envelope: tuple[str, str], content: bytes, *, kept: bool
+    ) -> Result | None:
         """One try on one connection. None: the server had closed a kept connection, so nothing was said at all."""
         healthy, step = False, "smtp"
         try:
@@ -85,7 +92,7 @@ class EmailChannel:
                     await client.connect()
                     await client.ehlo()
                     step = "smtp"
-                await self._announce(client, address)
+                await self._announce(client, *envelope)
             result = await self._hand_over(client, content)
             healthy = result.outcome == "accepted" or (result.outcome != "unknown" and await _reset(client))
             return result
@@ -103,9 +110,9 @@ class EmailChannel:
             else:
                 client.close()
 
-    async def _announce(self, client: aiosmtplib.SMTP, address: str) -> None:
+    async def _announce(self, client: aiosmtplib.SMTP, sender: str, address: str) -> None:
         """Everything up to the leave to send the text."""
-        await client.mail(self.server.sender)
+        await client.mail(sender)
         await client.rcpt(address)
         start = await client.execute_command(b"DATA")
         if start.code != _START_INPUT:
@@ -133,7 +140,7 @@ class EmailChannel:
             hostname=server.host,
             port=server.port,
             timeout=server.timeout_s,
-            local_hostname=self._domain,
+            local_hostname=(server.caregiver_sender or server.sender).rpartition("@")[2],
             use_tls=server.tls == "implicit",
             start_tls={"none": False, "implicit": False, "starttls": True, "if_offered": None}[server.tls],
             tls_context=None if server.ca_file is None else ssl.create_default_context(cafile=server.ca_file),
@@ -141,19 +148,20 @@ class EmailChannel:
             password=server.password,
         )
 
-    def _content(self, letter: Letter, address: str) -> bytes:
-        """The letter as it goes over the wire, with the end-of-data mark. Its Message-ID is our message id."""
-        mail = EmailMessage(policy=CRLF)
-        mail["From"] = self.server.sender
-        mail["To"] = address
-        mail["Subject"] = letter.subject
-        mail["Date"] = letter.written_at
-        mail["Message-ID"] = f"<{letter.message_id}@{self._domain}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(letter.body, cte="quoted-printable")
-        mail["Content-Language"] = letter.language
-        dotted = mail.as_bytes().replace(b"\r\n.", b"\r\n..")
-        return dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n")
+
+def _content(letter: Letter, sender: str) -> bytes:
+    """The letter as it goes over the wire, with the end-of-data mark. Its Message-ID is our message id."""
+    mail = EmailMessage(policy=CRLF)
+    mail["From"] = sender
+    mail["To"] = letter.address
+    mail["Subject"] = letter.subject
+    mail["Date"] = letter.written_at
+    mail["Message-ID"] = f"<{letter.message_id}@{sender.rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(letter.body, cte="quoted-printable")
+    mail["Content-Language"] = letter.language
+    dotted = mail.as_bytes().replace(b"\r\n.", b"\r\n..")
+    return dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _answered(code: int) -> Result:

@@ -58,7 +58,7 @@ class FileChannel:
 
 def _line(letter: Letter) -> bytes:
     """One line; without the address, which belongs to the recipient's row only."""
-    content = {
+    content: dict[str, Any] = {
         "message_id": letter.message_id,
         "kind": letter.kind,
         "recipient_id": letter.recipient_id,
@@ -68,6 +68,8 @@ def _line(letter: Letter) -> bytes:
         "attempt": letter.attempt,
         "written_at": letter.written_at,
     }
+    if letter.also:
+        content["also"] = letter.also
     return to_json(content) + b"\n"
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Literal
+from datetime import date, time
+from typing import Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from attune_contracts.event import Code, Language
-from attune_contracts.notification import Channel, RecipientKind
-from chassis.commands import Command, breaks
+from attune_contracts.event import Code, Instant, Language
+from attune_contracts.notification import GivenHow
+from chassis.commands import Command, ShortText, breaks
+from services.notification.domain.hours import HOME
 from services.notification.domain.message import Result
+from services.notification.domain.policy import AllowedChannel
 
 EmailAddress = Annotated[
     str,
@@ -22,32 +25,145 @@ EmailAddress = Annotated[
 """One plain mailbox; no display name, no list, nothing that could end a header line."""
 
 
-class SetRecipient(Command):
-    """Set who a person is to us: the allowed channels, the address, the language and the contact policy, as a whole."""
+PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{7,14}$")]
+"""In the international form, for example `+447700900123`."""
+PostalLine = Annotated[ShortText, StringConstraints(max_length=100)]
+Zone = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}$")]
+"""Where the person's clock is, for example `Europe/London`."""
+
+
+def _without_zone(at: time) -> time:
+    if at.tzinfo is not None:
+        raise breaks("zone_not_here")
+    return at
+
+
+DayTime = Annotated[time, AfterValidator(_without_zone)]
+"""A time of the day where the person is, for example `09:00`."""
+
+_NEEDS = {"email": "address", "text": "phone", "phone": "phone", "letter": "post"}
+
+
+class _Reached(Command):
+    """Where and how a person may be reached."""
 
     recipient_id: UUID
-    kind: RecipientKind
-    channels: Annotated[tuple[Channel, ...], Field(max_length=2)]
+    channels: Annotated[tuple[AllowedChannel, ...], Field(max_length=5)]
     """Allowed channels, the preferred one first; none means that the person is never written to."""
     address: EmailAddress | None = Field(default=None, validate_default=True)
+    phone: PhoneNumber | None = Field(default=None, validate_default=True)
     language: Language = "en"
     do_not_contact: bool = False
-    review_on: date | None = None
-    """When the policy has to be looked at again. A caregiver without it, or after it, is not written to."""
+    zone: Zone = HOME
 
     @field_validator("channels")
     @classmethod
-    def _once_each(cls, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    def _once_each(cls, channels: tuple[AllowedChannel, ...]) -> tuple[AllowedChannel, ...]:
         if len(set(channels)) != len(channels):
             raise breaks("channel_twice")
         return channels
 
-    @field_validator("address")
+    @field_validator("address", "phone", "post", check_fields=False)
     @classmethod
-    def _can_be_reached(cls, address: str | None, info: ValidationInfo) -> str | None:
-        if address is None and "email" in info.data.get("channels", ()):
-            raise breaks("email_needs_address")
-        return address
+    def _can_be_reached(cls, place: Any, info: ValidationInfo) -> Any:
+        for channel in info.data.get("channels", ()):
+            if place is None and _NEEDS.get(channel) == info.field_name:
+                raise breaks(f"{channel}_needs_{info.field_name}")
+        return place
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, OSError, ValueError):
+            raise breaks("zone_unknown") from None
+        return zone
+
+
+class SetRecipient(_Reached):
+    """Set who a professional is to us: channels, address, language and contact policy, as a whole."""
+
+    kind: Literal["practitioner", "safeguarding_lead", "team_lead"]
+    channels: Annotated[tuple[Literal["email", "text", "file"], ...], Field(max_length=3)]
+    """Allowed channels, the preferred one first; none means that the person is never written to."""
+    review_on: date | None = None
+    """When the policy has to be looked at again."""
+    any_hour: bool = False
+    """Takes e-mails and texts whenever they come, not from Monday to Friday between 8:00 and 18:00 only."""
+    digest_at: Annotated[tuple[DayTime, ...], Field(max_length=6)] = ()
+    """Times at which everything that is not urgent comes in one mail; none: each message at once."""
+
+
+class SafeHours(Command):
+    """A part of some days of every week, from its first instant up to its last, that one not included."""
+
+    days: Annotated[tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1, max_length=7)]
+    """0 is Monday."""
+    opens: DayTime
+    closes: DayTime
+
+    @field_validator("closes")
+    @classmethod
+    def _after_it_opens(cls, closes: time, info: ValidationInfo) -> time:
+        if closes <= info.data.get("opens", time.min):
+            raise breaks("closes_before_it_opens")
+        return closes
+
+
+class SetCaregiver(_Reached):
+    """Set how a caregiver may safely be reached, as a whole. Nothing is sent where nothing was set."""
+
+    review_on: date
+    """When this has to be looked at again; from that day on the caregiver is not written to."""
+    post: Annotated[tuple[PostalLine, ...], Field(min_length=2, max_length=7)] | None = Field(
+        default=None, validate_default=True
+    )
+    """Lines of the postal address, the first one a name."""
+    safe_hours: Annotated[tuple[SafeHours, ...], Field(max_length=21)] = ()
+    """When it is safe, within the quiet hours; none: whenever those allow it."""
+    voicemail: bool = False
+    """Whoever calls may leave a message."""
+
+
+class SetFamilyContact(Command):
+    """Set who cares for the children of a pregnancy, and the named health visitor."""
+
+    pregnancy_id: UUID
+    caregivers: Annotated[tuple[UUID, ...], Field(max_length=6)]
+    """Recipients, each with a policy of their own; each is written to alone."""
+    health_visitor_id: UUID | None
+
+    @field_validator("caregivers")
+    @classmethod
+    def _once_each(cls, caregivers: tuple[UUID, ...]) -> tuple[UUID, ...]:
+        if len(set(caregivers)) != len(caregivers):
+            raise breaks("caregiver_twice")
+        return caregivers
+
+
+class AskToCall(Command):
+    """Ask one caregiver to call, in neutral words, as far as their policy allows it."""
+
+    pregnancy_id: UUID
+    recipient_id: UUID
+    kind: Literal["please_call"] = "please_call"
+
+
+class GiveBooklet(Command):
+    """Record that the booklet was given to a family: by whom, how, when, in which language."""
+
+    pregnancy_id: UUID
+    given_by: UUID
+    how: GivenHow = "in_person"
+    language: Language = "en"
+    given_at: Instant
+
+
+class SendBooklet(Command):
+    """Send the booklet to each caregiver of a family now, as far as each one's policy allows it."""
+
+    pregnancy_id: UUID
 
 
 class SetDoNotContact(Command):
@@ -93,5 +209,9 @@ class RecordDelivery(Command):
     reason: Code | None = None
     language: Language | None = None
     """Language of the text that was sent."""
+    pregnancy_id: UUID | None = None
+    """The family that a message to a caregiver is about."""
+    honours_key: bool | None = None
+    """Whether what the channel may have can be given to it again, where the channel itself decides it."""
     wait_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """For `not_begun`: when the courier expects to have a free hand."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import get_args
+from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.notification import (
@@ -15,9 +16,11 @@ from attune_contracts.notification import (
 )
 from chassis.decision import NOTHING, Cause, Decision, Due, Following
 from chassis.value import replace, value
+from services.notification.domain import booklet
 from services.notification.domain.commands import RecordDelivery
+from services.notification.domain.family import Family
 from services.notification.domain.message import HONOURS_KEY, LEASE, OPEN, Attempt, Message, Status
-from services.notification.domain.policy import Allowed, Standing, may_send
+from services.notification.domain.policy import Allowed, FamilyStanding, Standing, Wait, may_send
 from services.notification.domain.refusals import UnknownMessage
 
 FIRST_RETRY = timedelta(seconds=15)
@@ -26,19 +29,25 @@ LONGEST_RETRY_URGENT = timedelta(minutes=1)
 MOST_ATTEMPTS = 1000
 HISTORY_ENDS_KEPT = 25
 
-_SUPPRESSED: dict[str | None, SuppressedReason] = {
-    "unknown_recipient": "unknown_recipient",
-    "do_not_contact": "do_not_contact",
-    "policy_unknown": "policy_unknown",
-    "recipient_left": "recipient_left",
-    "no_channel_allowed": "no_channel_allowed",
-}
+_SUPPRESSED: dict[str | None, SuppressedReason] = {word: word for word in get_args(SuppressedReason)}
+
+
+Of = Family | FamilyStanding | None
+"""The family of the caregiver whom a message was for; None for a message to a professional."""
 
 
 @value(frozen=True, slots=True)
 class AtSending:
     message: Message | None
     standing: Standing | None
+
+
+@value(frozen=True, slots=True)
+class AtResult:
+    """A message and, for one to a caregiver, the family that it is about."""
+
+    message: Message | None
+    family: Family | None = None
 
 
 def clock(at: AtSending, _due: Due, cause: Cause) -> Decision:
@@ -49,34 +58,36 @@ def clock(at: AtSending, _due: Due, cause: Cause) -> Decision:
     if message.status == "sending":
         message = noted(message, "unknown", "no_result_in_time", cause)
         if not HONOURS_KEY[message.claimed_channel] or _is_too_late(message, cause.at):
-            return _doubtful(message, "no_result_in_time", cause)
+            return doubtful(message, "no_result_in_time", cause, _family_of(at.standing))
     return _claim(message, at.standing, cause)
 
 
-def record(message: Message | None, command: RecordDelivery, cause: Cause) -> Decision:
+def record(at: AtResult, command: RecordDelivery, cause: Cause) -> Decision:
     """The result of an attempt. What belongs to an older attempt changes nothing, unless the message did leave."""
+    message = at.message
     if message is None:
         raise UnknownMessage
     if not _is_awaited(message, command):
         return NOTHING
     if command.result == "accepted":
-        return _sent(message, command, cause)
+        return _sent(message, at.family, command, cause)
     after = noted(message, command.result, command.reason, cause)
     match command.result:
         case "withheld":
-            return _suppressed(after, _SUPPRESSED[command.reason], cause)
+            return suppressed(after, _SUPPRESSED[command.reason], cause, at.family)
         case "refused_for_good":
-            return _failed(after, command.reason or "refused", cause)
+            return failed(after, command.reason or "refused", cause, at.family)
         case _:
-            return _not_yet(message, after, command, cause)
+            return _not_yet(message, after, command, cause, at.family)
 
 
-def _not_yet(before: Message, after: Message, command: RecordDelivery, cause: Cause) -> Decision:
+def _not_yet(before: Message, after: Message, command: RecordDelivery, cause: Cause, of: Of) -> Decision:
     if command.result == "not_begun":
-        return _later(before, timedelta(seconds=command.wait_seconds), before.reason, cause)
-    if command.result == "unknown" and not HONOURS_KEY[after.claimed_channel]:
-        return _doubtful(after, command.reason or "no_answer", cause)
-    return _later(after, backoff(len(after.this_round), urgent=after.is_urgent), command.reason, cause)
+        return _later(before, timedelta(seconds=command.wait_seconds), before.reason, cause, of)
+    honours_key = HONOURS_KEY[after.claimed_channel] if command.honours_key is None else command.honours_key
+    if command.result == "unknown" and not honours_key:
+        return doubtful(after, command.reason or "no_answer", cause, of)
+    return _later(after, backoff(len(after.this_round), urgent=after.is_urgent), command.reason, cause, of)
 
 
 def _is_awaited(message: Message, command: RecordDelivery) -> bool:
@@ -89,13 +100,15 @@ def _is_awaited(message: Message, command: RecordDelivery) -> bool:
 
 
 def _claim(message: Message, standing: Standing | None, cause: Cause) -> Decision:
-    verdict = may_send(standing, message.recipient_kind, cause.at)
+    verdict = may_send(standing, message.recipient_kind, cause.at, urgent=message.is_urgent)
     if standing is not None:
         message = replace(message, recipient_id=standing.recipient_id)
+    if isinstance(verdict, Wait):
+        return _waits(message, verdict.until, cause)
     if not isinstance(verdict, Allowed):
-        return _suppressed(message, verdict, cause)
+        return suppressed(message, verdict, cause, _family_of(standing))
     if message.may_have_left and verdict.channel != message.channel:
-        return _doubtful(message, "channel_changed", cause)
+        return doubtful(message, "channel_changed", cause, _family_of(standing))
     lease_until = cause.at + LEASE[verdict.channel]
     claimed = replace(
         message,
@@ -108,9 +121,22 @@ def _claim(message: Message, standing: Standing | None, cause: Cause) -> Decisio
     return Decision(rows=(claimed,))
 
 
-def _later(message: Message, wait: timedelta, reason: str | None, cause: Cause) -> Decision:
+def _waits(message: Message, until: datetime, cause: Cause) -> Decision:
+    """Until the hours allow it; the time for trying does not pass meanwhile."""
+    waiting = replace(
+        message,
+        status="pending",
+        reason="outside_hours",
+        lease_until=None,
+        give_up_at=message.give_up_at + (until - cause.at),
+        next_due_at=until,
+    )
+    return Decision(rows=(waiting,))
+
+
+def _later(message: Message, wait: timedelta, reason: str | None, cause: Cause, of: Of) -> Decision:
     if _is_too_late(message, cause.at + wait):
-        return _failed(message, "not_accepted_in_time", cause)
+        return failed(message, "not_accepted_in_time", cause, of)
     waiting = replace(
         message,
         status="pending",
@@ -147,32 +173,49 @@ def settled(message: Message, status: Status, reason: str | None, cause: Cause) 
     return replace(message, status=status, reason=reason, settled_at=cause.at, next_due_at=None, lease_until=None)
 
 
-def _ended(message: Message, event: Event) -> Decision:
-    return Decision(rows=(message,), events=(Following(event, message.correlation_id),))
+def _ended(message: Message, event: Event, also: Decision = NOTHING) -> Decision:
+    following = (Following(e, message.correlation_id) for e in (event, *also.told))
+    return Decision(rows=(message, *also.rows), events=tuple(following))
 
 
-def _sent(message: Message, command: RecordDelivery, cause: Cause) -> Decision:
-    event = MessageSent(
-        **message.facts, channel=message.claimed_channel, language=command.language or "en", sent_at=cause.at
-    )
-    return _ended(settled(message, "sent", None, cause), event)
+def _sent(message: Message, family: Family | None, command: RecordDelivery, cause: Cause) -> Decision:
+    language = command.language or "en"
+    event = MessageSent(**message.facts, channel=message.claimed_channel, language=language, sent_at=cause.at)
+    also = booklet.sent(family, message.claimed_channel, language, cause) if message.kind == "booklet" else NOTHING
+    return _ended(settled(message, "sent", None, cause), event, also)
 
 
-def _suppressed(message: Message, reason: SuppressedReason, cause: Cause) -> Decision:
+def suppressed(message: Message, reason: SuppressedReason, cause: Cause, of: Of = None) -> Decision:
+    """Not sent, with its reason; what may have left before is doubtful."""
     if message.may_have_left:
-        return _doubtful(message, "withheld_later", cause)
-    event = MessageSuppressed(**message.facts, reason=reason, suppressed_at=cause.at)
+        return doubtful(message, "withheld_later", cause, of)
+    facts = message.facts | _who_acts(message, of)
+    event = MessageSuppressed(**facts, reason=reason, suppressed_at=cause.at)
     return _ended(settled(message, "suppressed", reason, cause), event)
 
 
-def _failed(message: Message, reason: str, cause: Cause) -> Decision:
+def failed(message: Message, reason: str, cause: Cause, of: Of = None) -> Decision:
+    """Refused for good; what may have left before is doubtful."""
     if message.may_have_left:
-        return _doubtful(message, reason, cause)
-    event = MessageFailed(**message.facts, channel=message.claimed_channel, reason=reason, failed_at=cause.at)
+        return doubtful(message, reason, cause, of)
+    facts = message.facts | _who_acts(message, of)
+    event = MessageFailed(**facts, channel=message.claimed_channel, reason=reason, failed_at=cause.at)
     return _ended(settled(message, "failed", reason, cause), event)
 
 
-def _doubtful(message: Message, reason: str, cause: Cause) -> Decision:
-    facts: dict[str, Any] = message.facts
+def doubtful(message: Message, reason: str, cause: Cause, of: Of = None) -> Decision:
+    """Nobody can tell; a person looks."""
+    facts = message.facts | _who_acts(message, of)
     event = MessageDoubtful(**facts, channel=message.claimed_channel, reason=reason, noticed_at=cause.at)
     return _ended(settled(message, "doubtful", reason, cause), event)
+
+
+def _family_of(standing: Standing | None) -> FamilyStanding | None:
+    return standing.family if standing is not None else None
+
+
+def _who_acts(message: Message, of: Of) -> dict[str, UUID | None]:
+    """Who has to do in person what the message did not: the named health visitor, else the leads of the team."""
+    if of is None:
+        return {"team_id": message.team_id, "health_visitor_id": None}
+    return {"team_id": of.team_id, "health_visitor_id": of.health_visitor_id}

@@ -25,6 +25,9 @@ LEASE: dict[str, timedelta] = {
 
 URGENT: frozenset[MessageKind] = frozenset({"urgent_concern"})
 
+TO_CAREGIVERS: frozenset[MessageKind] = frozenset({"booklet", "please_call"})
+"""Their texts name no service, no child and no topic: who else reads them must learn nothing."""
+
 AGAIN = frozenset({"sent_again", "not_arrived"})
 """Notes by a person after which the message starts anew."""
 

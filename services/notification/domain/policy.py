@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
+from typing import Literal
 from uuid import UUID
 
 from attune_contracts.notification import Channel, RecipientKind, SuppressedReason
 from chassis.value import value
+from services.notification.domain.hours import HOME, Hours, opening
+
+AllowedChannel = Literal["email", "text", "letter", "file", "phone"]
+"""Ways that a policy may allow. By phone a person speaks, never the service."""
+
+KEEPS_QUIET_HOURS = frozenset({"email", "text"})
+NEEDS_NO_HOUR = frozenset({"letter"})
+"""To a caregiver everything else keeps the hours, whatever the channel."""
+
+
+@value(frozen=True, slots=True)
+class Terms:
+    """The rest of a policy. Most professionals have none: then the quiet hours of England hold, and no digest."""
+
+    zone: str = HOME
+    any_hour: bool = False
+    """A professional who takes messages whenever they come. Never a caregiver."""
+    safe_hours: tuple[Hours, ...] = ()
+    """When it is safe to write to a caregiver; none: whenever the quiet hours allow it."""
+    voicemail: bool = False
+    """Whoever calls may leave a message."""
+    digest_at: tuple[time, ...] = ()
+    """Times of the day at which a professional gets everything that is not urgent in one mail; none: at once."""
+
+
+PLAIN = Terms()
 
 
 @value(frozen=True, slots=True)
 class Recipient:
-    """A person who may be written to. The address is personal: it is in this row and in the letter, nowhere else."""
+    """A person who may be written to. Addresses are personal: in this row and in the letter, nowhere else."""
 
     recipient_id: UUID
     kind: RecipientKind
-    channels: tuple[Channel, ...]
+    channels: tuple[AllowedChannel, ...]
     """Allowed ways, the preferred one first."""
     address: str | None
     language: str
@@ -25,6 +52,9 @@ class Recipient:
     set_by: str
     set_at: datetime
     erased_at: datetime | None = None
+    phone: str | None = None
+    post: tuple[str, ...] | None = None
+    terms: Terms | None = None
 
 
 @value(frozen=True, slots=True)
@@ -44,21 +74,42 @@ def duty_key(duty: str, team_id: UUID | None) -> str:
 
 
 @value(frozen=True, slots=True)
+class FamilyStanding:
+    """What stands between a message and a caregiver because of the family, as it is now."""
+
+    is_caregiver: bool
+    """This person cares for a child of this family."""
+    ended: SuppressedReason | None
+    """Why there is nothing more to say about the child that the message is about."""
+    loss: bool
+    """Another child of the family was lost, and nobody has set the policy anew since."""
+    flagged: bool
+    """Somebody saw a risk, and nobody has set the policy anew since."""
+    team_id: UUID | None
+    health_visitor_id: UUID | None
+
+
+@value(frozen=True, slots=True)
 class Standing:
     """The policy of whoever a message goes to, as it stands now; for a duty: of the person who holds it now."""
 
     message_id: UUID
     recipient_id: UUID
     kind: RecipientKind
-    channels: tuple[Channel, ...]
+    channels: tuple[AllowedChannel, ...]
     has_address: bool
     do_not_contact: bool
     review_on: date | None
     erased: bool
+    has_phone: bool = False
+    has_post: bool = False
+    terms: Terms | None = None
+    family: FamilyStanding | None = None
+    """For a message to a caregiver, where the family is known."""
 
 
 def standing_of(recipient: Recipient, message_id: UUID) -> Standing:
-    """The policy of a known recipient, for a message to them."""
+    """The policy of a known professional, for a message to them."""
     return Standing(
         message_id=message_id,
         recipient_id=recipient.recipient_id,
@@ -68,6 +119,9 @@ def standing_of(recipient: Recipient, message_id: UUID) -> Standing:
         do_not_contact=recipient.do_not_contact,
         review_on=recipient.review_on,
         erased=recipient.erased_at is not None,
+        has_phone=recipient.phone is not None,
+        has_post=recipient.post is not None,
+        terms=recipient.terms,
     )
 
 
@@ -76,27 +130,78 @@ class Allowed:
     channel: Channel
 
 
-def may_send(standing: Standing | None, to: RecipientKind, at: datetime) -> Allowed | SuppressedReason:
+@value(frozen=True, slots=True)
+class Wait:
+    """Not now, but from then on, if nothing changes."""
+
+    until: datetime
+
+
+Verdict = Allowed | Wait | SuppressedReason
+
+
+def may_send(standing: Standing | None, to: RecipientKind, at: datetime, *, urgent: bool = False) -> Verdict:
     """Whether a message written for `to` may go to this person at `at`, and by which channel.
 
-    Staff are written to unless something forbids it. A caregiver is written to only when a policy was set that is
-    still in force, and never with a text that was written for staff.
+    Staff are written to unless something forbids it, and at once about what is urgent. A caregiver is written to only
+    when a policy was set that is still in force, nothing happened in the family since, and never with a text for staff.
     """
     if standing is None:
         return "unknown_recipient"
+    to_caregiver = "caregiver" in (standing.kind, to)
+    forbidden = (_to_a_caregiver(standing, to, at) if to_caregiver else None) or _of_the_person(standing)
+    if forbidden is not None:
+        return forbidden
+    for channel in standing.channels:
+        if channel != "phone" and _is_reachable(standing, channel):
+            return _at_its_hour(standing, channel, at, to_caregiver=to_caregiver, urgent=urgent)
+    return "by_phone_only" if "phone" in standing.channels else "no_channel_allowed"
+
+
+def _of_the_person(standing: Standing) -> SuppressedReason | None:
     if standing.erased:
         return "recipient_left"
-    if standing.do_not_contact:
-        return "do_not_contact"
-    if not _is_known(standing, to, at):
+    return "do_not_contact" if standing.do_not_contact else None
+
+
+def _to_a_caregiver(standing: Standing, to: RecipientKind, at: datetime) -> SuppressedReason | None:
+    if standing.kind != to:
         return "policy_unknown"
-    for channel in standing.channels:
-        if channel != "email" or standing.has_address:
-            return Allowed(channel)
-    return "no_channel_allowed"
+    forbidden = _of_the_family(standing.family) or _of_the_person(standing)
+    if forbidden is not None:
+        return forbidden
+    return "policy_unknown" if standing.review_on is None or standing.review_on <= at.date() else None
 
 
-def _is_known(standing: Standing, to: RecipientKind, at: datetime) -> bool:
-    if standing.kind != "caregiver" and to != "caregiver":
-        return True
-    return standing.kind == to and standing.review_on is not None and standing.review_on > at.date()
+def _of_the_family(family: FamilyStanding | None) -> SuppressedReason | None:
+    if family is None or not family.is_caregiver:
+        return "family_unknown"
+    if family.ended is not None:
+        return family.ended
+    if family.loss:
+        return "loss_in_family"
+    return "safety_flag" if family.flagged else None
+
+
+def _is_reachable(standing: Standing, channel: Channel) -> bool:
+    match channel:
+        case "email":
+            return standing.has_address
+        case "text":
+            return standing.has_phone
+        case "letter":
+            return standing.has_post
+        case _:
+            return True
+
+
+def _at_its_hour(standing: Standing, channel: Channel, at: datetime, *, to_caregiver: bool, urgent: bool) -> Verdict:
+    if channel in NEEDS_NO_HOUR or not (to_caregiver or channel in KEEPS_QUIET_HOURS):
+        return Allowed(channel)
+    terms = standing.terms or PLAIN
+    if not to_caregiver and (urgent or terms.any_hour):
+        return Allowed(channel)
+    opens = opening(at, terms.zone, terms.safe_hours if to_caregiver else ())
+    if opens is None:
+        return "no_safe_time"
+    return Allowed(channel) if opens <= at else Wait(opens)

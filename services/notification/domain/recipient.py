@@ -5,8 +5,8 @@ from __future__ import annotations
 from chassis.decision import NOTHING, Cause, Decision, Reply
 from chassis.value import replace, value
 from services.notification.domain.commands import EraseRecipient, SetDoNotContact, SetDuty, SetRecipient
-from services.notification.domain.policy import Duty, Recipient, duty_key
-from services.notification.domain.refusals import RecipientErased, UnknownRecipient
+from services.notification.domain.policy import PLAIN, Duty, Recipient, Terms, duty_key
+from services.notification.domain.refusals import RecipientErased, RecipientIsCaregiver, UnknownRecipient
 
 
 @value(frozen=True, slots=True)
@@ -34,9 +34,12 @@ class DutySet(Reply):
 
 
 def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) -> Decision[RecipientSet]:
-    """Channels, address, language and contact policy of a person, replaced as a whole."""
+    """Channels, address, language and contact policy of a professional, replaced as a whole."""
+    if known is not None and known.kind == "caregiver":
+        raise RecipientIsCaregiver
     if known is not None and known.erased_at is not None:
         raise RecipientErased
+    terms = Terms(zone=command.zone, any_hour=command.any_hour, digest_at=command.digest_at)
     recipient = Recipient(
         recipient_id=command.recipient_id,
         kind=command.kind,
@@ -47,6 +50,8 @@ def set_recipient(known: Recipient | None, command: SetRecipient, cause: Cause) 
         review_on=command.review_on,
         set_by=cause.by,
         set_at=cause.at,
+        phone=command.phone,
+        terms=None if terms == PLAIN else terms,
     )
     return Decision(rows=(recipient,), reply={"recipient_id": str(recipient.recipient_id)})
 
@@ -62,7 +67,7 @@ def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause:
 
 
 def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> Decision[None]:
-    """Forgets the address and stops every message for good."""
+    """Forgets the addresses and stops every message for good."""
     if known is None:
         raise UnknownRecipient
     if known.erased_at is not None:
@@ -71,6 +76,9 @@ def erase(known: Recipient | None, _command: EraseRecipient, cause: Cause) -> De
         known,
         channels=(),
         address=None,
+        phone=None,
+        post=None,
+        terms=None,
         language="en",
         do_not_contact=True,
         review_on=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from attune_contracts.notification import MessageKind, RecipientKind
@@ -10,8 +10,10 @@ from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJ
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import NOTHING, Cause, Decision
 from chassis.value import value
+from services.notification.domain.hours import next_of
+from services.notification.domain.losses import SafetyFlag
 from services.notification.domain.message import GIVE_UP_AFTER, HONOURS_KEY, LEASE, URGENT, Message
-from services.notification.domain.policy import Allowed, Recipient, may_send, standing_of
+from services.notification.domain.policy import Allowed, Recipient, Terms, may_send, standing_of
 
 JUMPS_THE_QUEUE = timedelta(hours=1)
 """What is urgent is due before everything else that waits, because the clock takes the longest due first."""
@@ -51,8 +53,9 @@ def case_handed_over(to: Addressed, event: CaseHandedOver, cause: Cause) -> Deci
 
 def screening_completed(_: None, event: ScreeningCompleted, cause: Cause) -> Decision:
     """The safeguarding lead is told of an urgent concern, the team lead of a screening without a valid certificate."""
-    letters = []
+    letters: list[Message | SafetyFlag] = []
     if event.outcome == "urgent_concern":
+        letters.append(SafetyFlag(cause.derive("flag"), event.child_id, cause.at, "urgent_concern"))
         letters.append(_to_duty("urgent_concern", "safeguarding_lead", event, cause))
     if event.certificate != "valid":
         letters.append(_to_duty("certificate_lapsed", "team_lead", event, cause))
@@ -67,10 +70,12 @@ def _letter(
     cause: Cause,
 ) -> Message:
     """Recorded as pending; for a channel that honours a key as claimed already, since no doubt can arise there."""
-    at = cause.at
+    at = due_at = cause.at
     message_id = cause.derive(f"{kind}:{recipient_id}")
     channel = None
-    if recipient is not None:
+    if recipient is not None and recipient.terms is not None and recipient.terms.digest_at:
+        due_at = _in_digest(recipient_id, recipient.terms, at)
+    elif recipient is not None:
         verdict = may_send(standing_of(recipient, message_id), "practitioner", at)
         if isinstance(verdict, Allowed) and HONOURS_KEY[verdict.channel]:
             channel = verdict.channel
@@ -87,12 +92,17 @@ def _letter(
         status="pending" if channel is None else "sending",
         correlation_id=cause.correlation_id,
         recorded_at=at,
-        give_up_at=at + GIVE_UP_AFTER,
-        next_due_at=lease_until or at,
+        give_up_at=due_at + GIVE_UP_AFTER,
+        next_due_at=lease_until or due_at,
         attempt=0 if channel is None else 1,
         channel=channel,
         lease_until=lease_until,
     )
+
+
+def _in_digest(recipient_id: UUID, terms: Terms, at: datetime) -> datetime:
+    """When the next digest of this person is made: side by side with what else is due for them then."""
+    return next_of(at, terms.zone, terms.digest_at) + timedelta(microseconds=recipient_id.int % 1_000_000)
 
 
 def _to_duty(kind: MessageKind, duty: RecipientKind, event: ScreeningCompleted, cause: Cause) -> Message:

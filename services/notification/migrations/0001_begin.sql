@@ -12,8 +12,12 @@ CREATE TABLE recipients (
     set_by         text NOT NULL,
     set_at         timestamptz NOT NULL,
     erased_at      timestamptz,
+    phone          text,
+    post           jsonb,
+    terms          jsonb,
     CONSTRAINT recipient_kind_is_known CHECK (kind IN ('practitioner', 'safeguarding_lead', 'team_lead', 'caregiver')),
-    CONSTRAINT erased_recipient_has_no_address CHECK (erased_at IS NULL OR address IS NULL)
+    CONSTRAINT erased_recipient_has_no_address
+        CHECK (erased_at IS NULL OR (address IS NULL AND phone IS NULL AND post IS NULL))
 ) WITH (fillfactor = 90);
 
 CREATE TABLE duties (
@@ -64,12 +68,65 @@ CREATE INDEX messages_of_child ON messages (child_id) WHERE child_id IS NOT NULL
 -- Only what a person has to look at: most messages are never in it. Open ones are found by `messages_due`.
 CREATE INDEX messages_to_look_at ON messages (status, message_id) WHERE status IN ('failed', 'suppressed', 'doubtful');
 
--- Whoever each message goes to now, and what their policy says now. The address stays behind: only whoever sends reads it.
+-- All children of one pregnancy, who cares for them and who visits them; where the booklet for them stands.
+CREATE TABLE families (
+    pregnancy_id      uuid PRIMARY KEY,
+    version           bigint NOT NULL,
+    correlation_id    uuid NOT NULL,
+    known_at          timestamptz NOT NULL,
+    registered        boolean NOT NULL,
+    team_id           uuid,
+    is_away           boolean NOT NULL,
+    health_visitor_id uuid,
+    caregivers        jsonb NOT NULL,
+    contact_set_by    text,
+    children          jsonb NOT NULL,
+    booklet           text NOT NULL,
+    booklet_due_by    timestamptz,
+    booklet_sent_at   timestamptz,
+    given_at          timestamptz,
+    given_by          uuid,
+    given_how         text,
+    given_language    text,
+    next_due_at       timestamptz,
+    CONSTRAINT booklet_state_is_known CHECK (booklet IN ('due', 'given', 'missed', 'stopped')),
+    CONSTRAINT booklet_that_was_given_says_how CHECK ((booklet = 'given') = (given_at IS NOT NULL)),
+    CONSTRAINT only_a_booklet_that_is_due_has_a_clock CHECK (next_due_at IS NULL OR booklet = 'due')
+) WITH (fillfactor = 90);
+CREATE INDEX families_due ON families (next_due_at) WHERE next_due_at IS NOT NULL;
+
+CREATE TABLE safety_flags (
+    flag_id   uuid PRIMARY KEY,
+    version   bigint NOT NULL,
+    child_id  uuid NOT NULL,
+    raised_at timestamptz NOT NULL,
+    because   text NOT NULL
+);
+CREATE INDEX safety_flags_of_child ON safety_flags (child_id, raised_at);
+
+-- Whoever each message goes to now, what their policy says now, and what happened in the family since it was set. The
+-- address stays behind: only whoever sends reads it. The family is looked at for messages to caregivers only.
 CREATE VIEW policy_at_sending AS
 SELECT m.message_id, r.version, r.recipient_id, r.kind, r.channels, r.address IS NOT NULL AS has_address,
-       r.do_not_contact, r.review_on, r.erased_at IS NOT NULL AS erased
+       r.do_not_contact, r.review_on, r.erased_at IS NOT NULL AS erased, r.phone IS NOT NULL AS has_phone,
+       r.post IS NOT NULL AS has_post, r.terms, of_family.family
 FROM messages m
 LEFT JOIN duties own ON own.duty_key = m.duty || ':' || m.team_id::text
 LEFT JOIN duties general ON general.duty_key = m.duty || ':default'
 JOIN recipients r
-    ON r.recipient_id = CASE WHEN m.duty IS NULL THEN m.recipient_id ELSE coalesce(own.recipient_id, general.recipient_id) END;
+    ON r.recipient_id = CASE WHEN m.duty IS NULL THEN m.recipient_id ELSE coalesce(own.recipient_id, general.recipient_id) END
+LEFT JOIN LATERAL (
+    SELECT jsonb_build_object(
+        'is_caregiver', f.caregivers ? r.recipient_id::text,
+        'ended', (SELECT c ->> 'ended' FROM jsonb_array_elements(f.children) AS c
+                  WHERE (c ->> 'child_id')::uuid = m.child_id OR m.child_id IS NULL
+                  ORDER BY (c ->> 'ended') IS NOT NULL LIMIT 1),
+        'loss', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
+                        WHERE c ->> 'ended' <> 'records_merged' AND (c ->> 'ended_at')::timestamptz >= r.set_at),
+        'flagged', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
+                           JOIN safety_flags s ON s.child_id = (c ->> 'child_id')::uuid AND s.raised_at >= r.set_at),
+        'team_id', f.team_id,
+        'health_visitor_id', f.health_visitor_id) AS family
+    FROM families f
+    WHERE m.recipient_kind = 'caregiver' AND f.pregnancy_id = m.about_id
+) AS of_family ON true;

@@ -1,0 +1,85 @@
+"""What stops every message to the caregivers of a family at once: loss, adoption, the end of a record, a risk seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from attune_contracts.notification import SuppressedReason
+from attune_contracts.referral import SafeguardingRaised
+from attune_contracts.screening import BirthRecorded, ChildAdopted, ChildDied, PregnancyEnded, RecordsMerged
+from chassis.decision import NOTHING, Cause, Decision
+from chassis.value import replace, value
+from services.notification.domain.delivery import suppressed
+from services.notification.domain.family import Family, Waiting, born_alive, child_of, known, timed, with_child
+from services.notification.domain.message import Message
+
+
+@value(frozen=True, slots=True)
+class SafetyFlag:
+    """Somebody saw a risk around this child: a caregiver's policy that is older than this no longer counts."""
+
+    flag_id: UUID
+    child_id: UUID
+    raised_at: datetime
+    because: str
+
+
+def born(at: Waiting, event: BirthRecorded, cause: Cause) -> Decision:
+    """A living child: the booklet is due by a day now. A child that was not born alive: everything stops."""
+    if event.birth == "live":
+        return born_alive(at.family, event, cause)
+    return _ends(at, event, "stillborn", cause)
+
+
+def pregnancy_ended(at: Waiting, event: PregnancyEnded, cause: Cause) -> Decision:
+    """Everything that waits for the caregivers is suppressed; the booklet is no longer due."""
+    return _ends(at, event, "pregnancy_ended", cause)
+
+
+def child_died(at: Waiting, event: ChildDied, cause: Cause) -> Decision:
+    """Everything that waits for the caregivers is suppressed; the booklet is no longer due."""
+    return _ends(at, event, "child_died", cause)
+
+
+def child_adopted(at: Waiting, event: ChildAdopted, cause: Cause) -> Decision:
+    """Everything that waits for the caregivers of before is suppressed."""
+    return _ends(at, event, "child_adopted", cause)
+
+
+def records_merged(at: Waiting, event: RecordsMerged, cause: Cause) -> Decision:
+    """Everything that waits for the caregivers of the record that ends is suppressed."""
+    return _ends(at, event, "records_merged", cause)
+
+
+def risk_seen(at: Waiting, event: SafeguardingRaised, cause: Cause) -> Decision:
+    """From now on nothing is written to the caregivers until somebody sets their policy anew; what waits stops."""
+    if event.child_id is None:
+        return NOTHING
+    flag = SafetyFlag(cause.derive("flag"), event.child_id, cause.at, "safeguarding_raised")
+    stopped = _stopped(at.messages, "safety_flag", cause, None)
+    return Decision(rows=(flag, *stopped.rows), events=stopped.events)
+
+
+def _ends(
+    at: Waiting,
+    event: BirthRecorded | PregnancyEnded | ChildDied | ChildAdopted | RecordsMerged,
+    reason: SuppressedReason,
+    cause: Cause,
+) -> Decision:
+    family = known(at.family, event.pregnancy_id, cause)
+    child = child_of(family, event.child_id)
+    if child.ended is None:
+        child = replace(child, ended=reason, ended_at=cause.at)
+    now = timed(replace(with_child(family, child), team_id=family.team_id or event.team_id))
+    stopped = _stopped(at.messages, reason, cause, now)
+    rows = stopped.rows if now == at.family else (now, *stopped.rows)
+    return Decision(rows=rows, events=stopped.events)
+
+
+def _stopped(messages: Iterable[Message], reason: SuppressedReason, cause: Cause, family: Family | None) -> Decision:
+    ends = [suppressed(message, reason, cause, family) for message in messages]
+    return Decision(
+        rows=tuple(row for end in ends for row in end.rows), events=tuple(event for end in ends for event in end.events)
+    )

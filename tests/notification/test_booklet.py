@@ -1,0 +1,103 @@
+"""The booklet: due, given, sent, missed after the fourteenth day, stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chassis.decision import Due
+from services.notification.domain import booklet, delivery
+from services.notification.domain.commands import GiveBooklet, SendBooklet
+from services.notification.domain.delivery import AtResult
+from services.notification.domain.family import Child, timed
+from services.notification.domain.refusals import BookletStopped, GivenInTheFuture, NoCaregiverKnown, UnknownFamily
+from tests.notification.examples import CHILD, TEAM, VISITOR, a_report, after, being_sent
+from tests.notification.test_families import FATHER, MOTHER, PREGNANCY, TWIN, a_family
+from tests.support.given import NOON, given
+
+RING = Due(PREGNANCY)
+BORN = a_family(Child(CHILD, NOON), Child(TWIN, NOON))
+SEND_AT, DUE_BY = datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC)
+GIVE = GiveBooklet(pregnancy_id=PREGNANCY, given_by=VISITOR, language="pl", given_at=NOON)
+BEFORE = timedelta(microseconds=1)
+
+
+def test_it_is_given_for_every_child_once() -> None:
+    then = given(BORN).when(booklet.give, GIVE)
+    assert [(e.child_id, e.given_by, e.how, e.language, e.team_id) for e in then.events] == [
+        (child, VISITOR, "in_person", "pl", TEAM) for child in (CHILD, TWIN)
+    ]
+    row = then.row
+    assert (row.booklet, row.next_due_at, row.given_at) == ("given", None, NOON)
+    again = given(row).when(booklet.give, GIVE.model_copy(update={"how": "post"})).then_decided()
+    assert (again.rows, again.told, again.reply["booklet"]) == ((), (), "given")
+    given(row).when(booklet.clock, RING, at=DUE_BY).then_nothing()
+
+
+def test_it_is_given_antenatally_too() -> None:
+    assert given(a_family()).when(booklet.give, GIVE).row.booklet == "given"
+
+
+@pytest.mark.parametrize(
+    ("family", "command", "refusal"),
+    [
+        (None, GIVE, UnknownFamily),
+        (replace(BORN, children=()), GIVE, UnknownFamily),
+        (replace(BORN, booklet="stopped"), GIVE, BookletStopped),
+        (BORN, GIVE.model_copy(update={"given_at": after(seconds=1)}), GivenInTheFuture),
+    ],
+)
+def test_what_cannot_be_given_is_refused(family: Any, command: GiveBooklet, refusal: Any) -> None:
+    given(family).when(booklet.give, command).then_refused(refusal)
+
+
+def test_it_is_sent_to_each_caregiver_alone() -> None:
+    now, *messages = given(BORN).when(booklet.send, SendBooklet(pregnancy_id=PREGNANCY)).then().rows
+    assert [(m.recipient_id, m.kind, m.recipient_kind, m.status) for m in messages] == [
+        (who, "booklet", "caregiver", "pending") for who in (MOTHER, FATHER)
+    ]
+    assert (now.booklet, now.booklet_sent_at, now.next_due_at) == ("due", NOON, DUE_BY)
+    nobody = replace(BORN, caregivers=())
+    given(nobody).when(booklet.send, SendBooklet(pregnancy_id=PREGNANCY)).then_refused(NoCaregiverKnown)
+
+
+@pytest.mark.parametrize(
+    ("channel", "how"), [("email", "email"), ("text", "text"), ("letter", "post"), ("file", "email")]
+)
+def test_it_is_given_when_the_first_message_with_it_has_left(channel: str, how: str) -> None:
+    message = being_sent(channel, kind="booklet", about_id=PREGNANCY, recipient_kind="caregiver", recipient_id=MOTHER)
+    state = AtResult(message, BORN)
+    decision = given(state).when(delivery.record, a_report(language="ro")).then_decided()
+    assert [type(e).__name__ for e in decision.told] == ["MessageSent", "BookletGiven", "BookletGiven"]
+    _, row = decision.rows
+    assert (row.booklet, row.given_how, row.given_by, row.given_language) == ("given", how, None, "ro")
+    second = given(AtResult(message, row)).when(delivery.record, a_report()).then_decided()
+    assert [type(e).__name__ for e in second.told] == ["MessageSent"]
+
+
+def test_nobody_gave_it_it_is_sent_and_then_missed() -> None:
+    assert BORN.next_due_at == SEND_AT
+    given(BORN).when(booklet.clock, RING, at=SEND_AT - BEFORE).then_nothing()
+    sent, *messages = given(BORN).when(booklet.clock, RING, at=SEND_AT).then().rows
+    assert len(messages) == 2
+    given(sent).when(booklet.clock, RING, at=DUE_BY - BEFORE).then_nothing()
+    then = given(sent).when(booklet.clock, RING, at=DUE_BY)
+    assert [(e.child_id, e.health_visitor_id, e.due_by, e.missed_at) for e in then.events] == [
+        (child, VISITOR, DUE_BY, DUE_BY) for child in (CHILD, TWIN)
+    ]
+    assert (then.row.booklet, then.row.next_due_at) == ("missed", None)
+    late = given(then.row).when(booklet.give, GIVE.model_copy(update={"given_at": NOON}), at=DUE_BY)
+    assert (late.row.booklet, len(late.events)) == ("given", 2)
+
+
+def test_a_clock_that_rings_after_the_whole_time_tells_that_it_is_missed() -> None:
+    assert given(BORN).when(booklet.clock, RING, at=DUE_BY).row.booklet == "missed"
+
+
+def test_a_loss_in_the_family_leaves_it_due_for_the_living() -> None:
+    half = timed(replace(BORN, children=(Child(CHILD, NOON, "child_died", NOON), Child(TWIN, NOON))))
+    then = given(replace(half, booklet_sent_at=NOON)).when(booklet.clock, RING, at=DUE_BY)
+    assert [e.child_id for e in then.events] == [TWIN]

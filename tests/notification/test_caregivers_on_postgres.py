@@ -1,0 +1,202 @@
+"""Caregivers on real PostgreSQL: what is sent, what is held back, and what each loss and each risk stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from attune_contracts.event import Event
+from attune_contracts.referral import SafeguardingRaised
+from chassis.database import Pool
+from services.notification import store
+from services.notification.channels.file import FileChannel, letters_in
+from services.notification.domain.commands import (
+    AskToCall,
+    SendAgain,
+    SendBooklet,
+    SetCaregiver,
+    SetFamilyContact,
+    SetRecipient,
+)
+from services.notification.domain.message import Message
+from tests.notification.examples import CASE, CHILD, OTHER, TEAM, VISITOR, screening_completed, waiting_list_joined
+from tests.notification.mail_server import MailServer
+from tests.notification.running import Instance, at_work, until
+from tests.notification.test_families import ENDS, FATHER, MOTHER, PREGNANCY, TWIN, born, registered
+from tests.notification.test_on_postgres import email, mail
+from tests.support.given import some_id
+
+__all__ = ["mail"]
+
+TO_EVENING, TO_NEXT_MORNING = 7 * 3600.0, 21 * 3600.0
+"""Seconds after noon of a Monday: 19:00 of that day, 9:00 of the next."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "letters.jsonl"
+
+
+def policy(who: UUID = MOTHER, **changes: Any) -> SetCaregiver:
+    given: dict[str, Any] = {
+        "recipient_id": who,
+        "channels": ("file",),
+        "review_on": date(2026, 6, 1),
+        "language": "pl",
+    }
+    return SetCaregiver(**given | changes)
+
+
+@asynccontextmanager
+async def a_family(pool: Pool, path: Path, *heard: Event) -> AsyncIterator[Instance]:
+    """A family at home, whose mother may be written to."""
+    notification = Instance(pool, [FileChannel(path)])
+    async with at_work(notification):
+        await notification.hear(registered(), *heard)
+        contact = SetFamilyContact(pregnancy_id=PREGNANCY, caregivers=(MOTHER, FATHER), health_visitor_id=VISITOR)
+        await notification.do(contact)
+        await notification.do(policy())
+        yield notification
+
+
+async def the_message(pool: Pool) -> Message:
+    ids = await pool.fetchval("SELECT array_agg(message_id) FROM messages")
+    (record,) = await pool.fetch(store.messages.select, ids)
+    message: Message = store.messages.row(tuple(record))[1]
+    return message
+
+
+async def eventually(pool: Pool, reason: str) -> Message:
+    """The one message that has come to stand so."""
+    async with asyncio.timeout(20):
+        while not (found := await pool.fetch(store.messages.select, await reasoned(pool, reason))):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    message: Message = store.messages.row(tuple(found[0]))[1]
+    return message
+
+
+async def reasoned(pool: Pool, reason: str) -> list[UUID]:
+    return [r["message_id"] for r in await pool.fetch("SELECT message_id FROM messages WHERE reason = $1", reason)]
+
+
+async def told(pool: Pool, kind: str) -> list[dict[str, Any]]:
+    records = await pool.fetch(
+        "SELECT data FROM journal WHERE type = $1 ORDER BY event_id", f"attune.notification.{kind}.v1"
+    )
+    return [json.loads(record["data"]) for record in records]
+
+
+def sent(path: Path) -> list[dict[str, Any]]:
+    return list(letters_in(path)) if path.exists() else []
+
+
+async def please_call(notification: Instance, who: UUID = MOTHER) -> None:
+    await notification.do(AskToCall(pregnancy_id=PREGNANCY, recipient_id=who))
+
+
+async def test_the_booklet_goes_to_each_caregiver_whose_policy_allows_it(pool: Pool, path: Path) -> None:
+    async with a_family(pool, path, born()) as notification:
+        await notification.do(SendBooklet(pregnancy_id=PREGNANCY))
+        await until(pool, {"sent": 1, "suppressed": 1})
+    (letter,) = sent(path)
+    assert (letter["recipient_id"], letter["language"]) == (str(MOTHER), "pl")
+    (given,) = await told(pool, "booklet-given")
+    assert (given["child_id"], given["how"], given["language"], given["given_by"]) == (str(CHILD), "email", "pl", None)
+    (not_told,) = await told(pool, "message-suppressed")
+    assert (not_told["recipient_id"], not_told["reason"]) == (str(FATHER), "unknown_recipient")
+
+
+async def test_in_the_quiet_hours_it_waits_and_then_goes(pool: Pool, path: Path) -> None:
+    async with a_family(pool, path) as notification:
+        notification.later_s = TO_EVENING
+        await please_call(notification)
+        await until(pool, {"pending": 1})
+        message = await eventually(pool, "outside_hours")
+        assert (message.status, message.attempt) == ("pending", 0)
+        assert sent(path) == []
+        notification.later_s = TO_NEXT_MORNING
+        await until(pool, {"sent": 1})
+
+
+@pytest.mark.parametrize("reason", ENDS)
+async def test_what_waits_is_stopped_at_once_by_a_loss(pool: Pool, path: Path, reason: str) -> None:
+    async with a_family(pool, path) as notification:
+        notification.later_s = TO_EVENING
+        await please_call(notification)
+        await notification.hear(ENDS[reason][1])
+        assert (await the_message(pool)).reason == reason
+        (not_told,) = await told(pool, "message-suppressed")
+        assert (not_told["health_visitor_id"], not_told["team_id"]) == (str(VISITOR), str(TEAM))
+        # and it stays so, also when a person has it sent again
+        notification.later_s = TO_NEXT_MORNING
+        await notification.do(SendAgain(message_id=(await the_message(pool)).message_id))
+        await until(pool, {"suppressed": 1})
+        assert (await the_message(pool)).reason == reason
+    assert sent(path) == []
+
+
+async def test_after_the_loss_of_a_twin_a_person_says_first_that_writing_is_right(pool: Pool, path: Path) -> None:
+    async with a_family(pool, path, registered(TWIN)) as notification:
+        await notification.hear(ENDS["child_died"][1])
+        await please_call(notification)
+        await until(pool, {"suppressed": 1})
+        assert (await the_message(pool)).reason == "loss_in_family"
+        notification.later_s = 60.0
+        await notification.do(policy())
+        await notification.do(SendAgain(message_id=(await the_message(pool)).message_id))
+        await until(pool, {"sent": 1})
+
+
+RISKS = {
+    "safeguarding": SafeguardingRaised(
+        consultation_id=CASE,
+        child_id=TWIN,
+        team_id=TEAM,
+        raised_by=OTHER,
+        during="triage",
+        raised_at=born().recorded_at,
+    ),
+    "urgent": screening_completed(outcome="urgent_concern", pregnancy_id=PREGNANCY),
+}
+
+
+@pytest.mark.parametrize("risk", RISKS)
+async def test_after_a_risk_for_any_child_a_person_says_first_that_writing_is_safe(
+    pool: Pool, path: Path, risk: str
+) -> None:
+    async with a_family(pool, path, registered(TWIN)) as notification:
+        await notification.hear(RISKS[risk])
+        await please_call(notification)
+        await eventually(pool, "safety_flag")
+        notification.later_s = 60.0
+        await notification.do(policy())
+        await please_call(notification)
+        await until(pool, {"sent": 1, "suppressed": 1 + (risk == "urgent")})
+    assert len(sent(path)) == 1
+
+
+async def test_one_mail_tells_everything_that_waited_for_a_digest(pool: Pool, mail: MailServer) -> None:
+    notification = Instance(pool, [email(mail)])
+    async with at_work(notification):
+        digest = {"kind": "practitioner", "channels": ("email",), "digest_at": (time(13),)}
+        await notification.do(SetRecipient(recipient_id=VISITOR, address="v@example.org", **digest))
+        await notification.do(SetRecipient(recipient_id=OTHER, address="o@example.org", **digest))
+        cases = [some_id(f"case {n}") for n in range(5)]
+        for who in (VISITOR, OTHER):
+            await notification.hear(*(waiting_list_joined(consultation_id=c, requested_by=who) for c in cases))
+        await until(pool, {"pending": 10})
+        assert mail.mails == []
+        notification.later_s = 3602.0
+        await until(pool, {"sent": 10})
+    assert sorted(e.rcpt_tos for e in mail.envelopes) == [["o@example.org"], ["v@example.org"]]
+    for one in mail.mails:
+        assert one["Subject"] == "Several messages for you"
+        assert [str(case) in one.get_content() for case in cases] == [True] * 5
