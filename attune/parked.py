@@ -22,11 +22,16 @@ OPERATOR_HEADER = "X-Operator"
 REASON_HEADER = "X-Reason"
 CODE = r"[a-z0-9][a-z0-9_.-]{0,63}"
 SEEN_WITHIN_SECONDS = 5.0
+LISTED = 100
+"""When more are parked they are shown in groups: what they are, and why."""
 
 parked = typer.Typer(help="List what could not be handled; retry or discard it, by name.", invoke_without_command=True)
 
 OfService = Annotated[str | None, typer.Option("--service", help="Only of this service.")]
-ById = Annotated[str, typer.Argument(metavar="ID", help="The id as listed, or the last part of it.")]
+ById = Annotated[str | None, typer.Argument(metavar="[ID]", help="The id as listed, or the last part of it.")]
+AllOf = Annotated[
+    str | None, typer.Option("--all-of", metavar="REASON", help="Instead of one: all that failed for this reason.")
+]
 ByName = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides: recorded. Lower case letters, digits and '_.-'.")
 ]
@@ -35,81 +40,151 @@ ByName = Annotated[
 @parked.callback()
 def listed(
     context: typer.Context,
+    *,
     service: OfService = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     resolved: Annotated[
         bool, typer.Option("--all", help="Also those that were retried with success or discarded.")
     ] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Each one, however many there are.")] = False,
     stack: StackOption = "default",
 ) -> None:
-    """List parked inputs, oldest first, with the reason; the first of a key holds those behind it."""
+    """List parked inputs, oldest first, with the reason; the first of a key holds those behind it.
+
+    Where there are many, they are shown in groups by what they are and why they are parked.
+    """
     context.obj = stack, service
     if context.invoked_subcommand is not None:
         return
     from attune.asking import Refusal
 
+    of = (service,) if service else SERVICES
+    each = rows or as_json or resolved
     with readable_errors(Refusal):
-        rows = asyncio.run(_list(Addresses.running(stack), (service,) if service else SERVICES, resolved=resolved))
+        found, groups = asyncio.run(_list(Addresses.running(stack), of, resolved=resolved, each=each))
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps(found, indent=2))
         return
     from rich.console import Console
 
-    Console(highlight=False).print(shown(rows, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    Console(highlight=False).print(grouped(groups, now) if groups else shown(found, now))
 
 
 @parked.command()
-def retry(id_: ById, by: ByName, context: typer.Context, service: OfService = None) -> None:
+def retry(
+    by: ByName, context: typer.Context, id_: ById = None, service: OfService = None, all_of: AllOf = None
+) -> None:
     """Try a parked input again, and after it those of its key that wait behind it."""
-    _resolve(context, service, id_, "retry", {OPERATOR_HEADER: by})
+    _resolve(context, service=service, id_=id_, all_of=all_of, action="retry", headers={OPERATOR_HEADER: by})
 
 
 @parked.command()
 def discard(
-    id_: ById,
+    *,
     by: ByName,
     context: typer.Context,
+    id_: ById = None,
     service: OfService = None,
+    all_of: AllOf = None,
     reason: Annotated[
         str | None,
         typer.Option("--reason", metavar="CODE", help="Why, as a word such as 'not_ours': recorded, never a text."),
     ] = None,
 ) -> None:
     """Give a parked input up for good; those of its key that wait behind it go on."""
-    _resolve(context, service, id_, "discard", {OPERATOR_HEADER: by} | ({REASON_HEADER: reason} if reason else {}))
+    headers = {OPERATOR_HEADER: by} | ({REASON_HEADER: reason} if reason else {})
+    _resolve(context, service=service, id_=id_, all_of=all_of, action="discard", headers=headers)
 
 
-def _resolve(context: typer.Context, service: str | None, id_: str, action: str, headers: dict[str, str]) -> None:
+def _resolve(
+    context: typer.Context,
+    *,
+    service: str | None,
+    id_: str | None,
+    all_of: str | None,
+    action: str,
+    headers: dict[str, str],
+) -> None:
     from attune.asking import Refusal
 
     for header, value in headers.items():
         if not re.fullmatch(CODE, value):
             complain(f"{value!r} cannot be recorded as {header}: lower case letters, digits and '_.-' only", 2)
+    if (id_ is None) == (all_of is None):
+        complain("name one by its id, or all that failed for a reason with --all-of", 2)
     stack, of = context.obj
     services = tuple(filter(None, (service or of,))) or SERVICES
     with readable_errors(Refusal):
-        typer.echo(asyncio.run(_act(Addresses.running(stack), services, id_, action, headers)))
+        if id_ is not None:
+            typer.echo(asyncio.run(_act(Addresses.running(stack), services, id_, action, headers)))
+        else:
+            asyncio.run(_act_on_all(Addresses.running(stack), services, all_of or "", action, headers))
 
 
-async def _list(addresses: Addresses, services: Sequence[str], *, resolved: bool = False) -> list[dict[str, Any]]:
+async def _list(
+    addresses: Addresses, services: Sequence[str], *, resolved: bool, each: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The parked inputs, or, where they are many and not each is asked for, groups of them."""
     from attune.asking import Asking
 
     async with Asking(addresses) as asking:
-        return await _rows(asking, services, resolved=resolved)
+        if not each:
+            groups = await _of_all(asking, services, "/parked/groups")
+            if sum(int(group["count"]) for group in groups) > LISTED:
+                return [], sorted(groups, key=lambda group: -int(group["count"]))
+        rows = await asyncio.gather(*(_pages(asking, service, resolved=resolved) for service in services))
+        return sorted((row for of in rows for row in of), key=lambda row: str(row["parked_at"])), []
 
 
-async def _rows(asking: Asking, services: Sequence[str], *, resolved: bool) -> list[dict[str, Any]]:
-    asked = (asking.get(s, "/parked", role="operator", resolved=resolved) for s in services)
-    answers = await asyncio.gather(*asked)
-    rows = [{"service": s, **row} for s, answer in zip(services, answers, strict=True) for row in answer]
-    return sorted(rows, key=lambda row: str(row["parked_at"]))
+async def _pages(asking: Asking, service: str, *, resolved: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    while True:
+        after = {"after": rows[-1]["id"]} if rows else {}
+        page = await asking.get(service, "/parked", role="operator", resolved=resolved, limit=2000, **after)
+        rows += ({"service": service, **row} for row in page)
+        if len(page) < 2000:
+            return rows
+
+
+async def _of_all(asking: Asking, services: Sequence[str], path: str, **asked: Any) -> list[dict[str, Any]]:
+    answers = await asyncio.gather(*(asking.get(s, path, role="operator", **asked) for s in services))
+    return [{"service": s, **row} for s, answer in zip(services, answers, strict=True) for row in answer]
+
+
+async def _ending(asking: Asking, services: Sequence[str], wanted: str) -> list[dict[str, Any]]:
+    """The open parked inputs whose ids end so."""
+    ending = wanted.replace("-", "").lower()
+    return await _of_all(asking, services, "/parked", ending=ending) if re.fullmatch("[0-9a-f]{1,32}", ending) else []
+
+
+async def _act_on_all(
+    addresses: Addresses, services: Sequence[str], reason: str, action: str, headers: dict[str, str]
+) -> None:
+    from urllib.parse import quote
+
+    from attune.asking import Asking
+
+    async with Asking(addresses) as asking:
+        for service in services:
+            groups = await _of_all(asking, (service,), "/parked/groups")
+            # No more than there are now: what fails again would be tried again for ever.
+            done, there = 0, sum(int(g["count"]) for g in groups if (g["state"], g["reason"]) == ("failed", reason))
+            route = f"POST /parked/{action}?reason={quote(reason)}"
+            while done < there and (
+                count := (await asking.send(route, service, None, role="operator", headers=headers))["count"]
+            ):
+                done += count
+                typer.echo(f"{action}: {done} of {service}")
+            if not done:
+                typer.echo(f"nothing of {service} failed for {reason}")
 
 
 async def _act(addresses: Addresses, services: Sequence[str], wanted: str, action: str, headers: dict[str, str]) -> str:
     from attune.asking import Asking
 
     async with Asking(addresses) as asking:
-        row = chosen(await _rows(asking, services, resolved=False), wanted)
+        row = chosen(await _ending(asking, services, wanted), wanted)
         service, id_ = row["service"], row["id"]
         await asking.send(f"POST /parked/{id_}/{action}", service, None, role="operator", headers=headers)
         if action == "discard":
@@ -121,7 +196,7 @@ async def _outcome(asking: Asking, service: str, id_: str, attempts: int) -> str
     """What became of the retry, if that is known soon."""
     deadline = asyncio.get_running_loop().time() + SEEN_WITHIN_SECONDS
     while asyncio.get_running_loop().time() < deadline:
-        rows = {row["id"]: row for row in await _rows(asking, (service,), resolved=False)}
+        rows = {row["id"]: row for row in await _ending(asking, (service,), id_)}
         row = rows.get(id_)
         if row is None or row["state"] == "done":
             return f"handled {id_} of {service}"
@@ -170,6 +245,33 @@ def shown(rows: Sequence[Mapping[str, Any]], now: datetime) -> RenderableType:
             why(row),
         )
     return table
+
+
+def grouped(groups: Sequence[Mapping[str, Any]], now: datetime) -> RenderableType:
+    """How many are parked of what and why, as a table."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from attune.wording import SERVICE_STYLES, kind_of, lasting, words
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("count", "service", "since", "state", "what, and why"):
+        table.add_column(name, no_wrap=name != "what, and why", justify="right" if name == "count" else "left")
+    for group in groups:
+        service = str(group["service"])
+        what = kind_of(group["type"]) if group.get("type") else str(group["intake"])
+        detail = f" ({group['detail']})" if group["detail"] else ""
+        since = lasting(now - datetime.fromisoformat(str(group["since"])))
+        table.add_row(
+            str(group["count"]),
+            Text(service, SERVICE_STYLES.get(service, "")),
+            since,
+            str(group["state"]),
+            f"{what}: {words(group['reason'])}{detail}",
+        )
+    total = sum(int(group["count"]) for group in groups)
+    return Group(table, Text(f"{total} in all; --rows lists each, --all-of REASON resolves all of one reason", "dim"))
 
 
 def why(row: Mapping[str, Any]) -> str:

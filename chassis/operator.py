@@ -44,10 +44,27 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         return [{**dict(r), "data": json.loads(r["data"])} for r in rows]
 
     @router.get("/parked", dependencies=[Depends(reads.allowed("operator.read"))])
-    async def parked(*, resolved: bool = False, limit: int = Query(200, ge=1, le=2000)) -> list[dict[str, Any]]:
-        """Inputs that could not be handled, oldest first, with the reason; never their content."""
+    async def parked(
+        *,
+        resolved: bool = False,
+        limit: int = Query(200, ge=1, le=2000),
+        after: UUID | None = None,
+        ending: str | None = Query(None, pattern="^[0-9a-f]{1,32}$"),
+    ) -> list[dict[str, Any]]:
+        """Inputs that could not be handled, oldest first, with the reason; never their content.
+
+        `after` asks for those behind the last one of the page before, `ending` for ids that end so.
+        """
         async with reads.connection() as connection:
-            return await processor.parking.listed(connection, resolved=resolved, limit=limit)
+            return await processor.parking.listed(
+                connection, resolved=resolved, limit=limit, after=after, ending=ending
+            )
+
+    @router.get("/parked/groups", dependencies=[Depends(reads.allowed("operator.read"))])
+    async def parked_groups() -> list[dict[str, Any]]:
+        """How many inputs are parked of what and why, the most first."""
+        async with reads.connection() as connection:
+            return await processor.parking.groups(connection)
 
     resolves = reads.allowed("operator.resolve")
 
@@ -72,6 +89,36 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             await processor.parking.resolve(connection, parked_id, discard=True, by=by, because=x_reason)
         return {"state": "discarded"}
+
+    @router.post("/parked/retry", status_code=202)
+    async def retry_all(
+        reason: Code,
+        intake: str | None = Query(None, max_length=200),
+        caller: Caller = Depends(resolves),
+        x_operator: Code | None = Header(None),
+    ) -> dict[str, int]:
+        """Another try for the oldest that failed for a reason; how many. Again and again until it says 0."""
+        by = _by(caller, x_operator)
+        async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return {
+                "count": await processor.parking.resolve_all(connection, reason, intake=intake, discard=False, by=by)
+            }
+
+    @router.post("/parked/discard")
+    async def discard_all(
+        reason: Code,
+        intake: str | None = Query(None, max_length=200),
+        caller: Caller = Depends(resolves),
+        x_operator: Code | None = Header(None),
+        x_reason: Code | None = Header(None),
+    ) -> dict[str, int]:
+        """Gives up the oldest that failed for a reason; how many. Again and again until it says 0."""
+        by = _by(caller, x_operator)
+        async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            count = await processor.parking.resolve_all(
+                connection, reason, intake=intake, discard=True, by=by, because=x_reason
+            )
+        return {"count": count}
 
     return router
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import structlog
 
+from chassis import parked_sql as sql
 from chassis import telemetry
 from chassis.database import Connection, Pool, is_impossible, is_lost_race
 from chassis.decision import Refused, derived_id
@@ -30,12 +31,8 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 10.0
 """How often a process looks that believes nothing is parked: another one may have parked something."""
-_COLUMNS = """id, key, intake, state, reason, detail, attempts, type, topic, partition, "offset",
-  parked_at, resolved_at, resolved_by"""
-_RESOLVE = """UPDATE parked SET state = $2, resolved_at = now(),
-  resolved_by = coalesce($3, resolved_by, 'order of the key') WHERE id = $1"""
-_FAILED_AGAIN = """UPDATE parked SET state = 'failed', reason = 'constraint', detail = $2, attempts = attempts + 1
-  WHERE id = $1"""
+_LEISURE = 20
+"""Looking may take one part in so many of the time."""
 
 
 class ParkedUnknown(Refused):
@@ -116,30 +113,66 @@ class Parking:
         self.any_open = True
         """False only when this process knows that nothing is parked; the writing statement checks it again."""
         self.open_count = 0
+        self._looking_seconds = 0.0
         self.changed = asyncio.Event()
 
     async def look(
         self, connection: Connection, keys: Sequence[str] = (), ids: Sequence[UUID] = ()
     ) -> tuple[set[str], set[UUID]]:
         """Which of these keys are closed to later inputs, and which of these ids are parked and open."""
-        self.open_count = await connection.fetchval(f"SELECT count(*) FROM parked WHERE state IN {OPEN}")
-        self.any_open = self.open_count > 0
-        telemetry.PARKED_OPEN.set(self.open_count)
-        if not self.any_open:
-            return set(), set()
-        closed = await connection.fetch(
-            f"SELECT DISTINCT key FROM parked WHERE state IN {OPEN} AND key = ANY($1::text[])", list(keys)
-        )
-        parked = await connection.fetch(
-            f"SELECT id FROM parked WHERE id = ANY($1::uuid[]) AND state IN {OPEN}", list(ids)
-        )
-        return {r[0] for r in closed}, {r[0] for r in parked}
+        self.any_open, closed, parked = await connection.fetchrow(sql.LOOK, list(keys), list(ids))
+        return set(closed), set(parked)
 
-    async def listed(self, connection: Connection, *, resolved: bool, limit: int) -> list[dict[str, Any]]:
-        """Parked inputs without their raw content, oldest first."""
+    async def count(self, connection: Connection) -> None:
+        """How many are parked, for those who watch; not asked for by any batch."""
+        self.open_count = await connection.fetchval(f"SELECT count(*) FROM parked WHERE state IN {OPEN}")
+        telemetry.PARKED_OPEN.set(self.open_count)
+
+    async def listed(
+        self,
+        connection: Connection,
+        *,
+        resolved: bool,
+        limit: int,
+        after: UUID | None = None,
+        ending: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Parked inputs without their raw content, oldest first: those behind `after`, or whose id ends so."""
         where = "true" if resolved else f"state IN {OPEN}"
-        rows = await connection.fetch(f"SELECT {_COLUMNS} FROM parked WHERE {where} ORDER BY ordinal LIMIT $1", limit)
+        rows = await connection.fetch(
+            f"SELECT {sql.COLUMNS} FROM parked WHERE {where} "
+            "AND ($2::uuid IS NULL OR ordinal > (SELECT ordinal FROM parked WHERE id = $2)) "
+            "AND ($3::text IS NULL OR replace(id::text, '-', '') LIKE '%' || $3) ORDER BY ordinal LIMIT $1",
+            limit,
+            after,
+            ending,
+        )
         return [dict(r) for r in rows]
+
+    async def groups(self, connection: Connection) -> list[dict[str, Any]]:
+        """How many are parked of what, and why, the most first."""
+        return [dict(r) for r in await connection.fetch(sql.GROUPS)]
+
+    async def resolve_all(
+        self,
+        connection: Connection,
+        reason: str,
+        *,
+        intake: str | None,
+        discard: bool,
+        by: str,
+        because: str | None = None,
+    ) -> int:
+        """Resolves the oldest of those that failed for one reason; how many. To be called until nothing is left."""
+        ids = [r["id"] for r in await connection.fetch(sql.ALL_OF_REASON, reason, intake, sql.HEADS, discard)]
+        done = 0
+        for parked_id in ids:
+            try:
+                await self.resolve(connection, parked_id, discard=discard, by=by, because=because)
+            except Refused:
+                continue  # somebody else was quicker
+            done += 1
+        return done
 
     async def resolve(
         self, connection: Connection, parked_id: UUID, *, discard: bool, by: str, because: str | None = None
@@ -160,7 +193,7 @@ class Parking:
             if discard and row["intake"].startswith("due:"):
                 raise ClockCannotBeDiscarded
             if discard:
-                await connection.execute(_RESOLVE, parked_id, "discarded", by)
+                await connection.execute(sql.RESOLVE, parked_id, "discarded", by)
                 await connection.execute("INSERT INTO inbox (id) VALUES ($1) ON CONFLICT DO NOTHING", parked_id)
             else:
                 await connection.execute(
@@ -176,7 +209,7 @@ class Parking:
 
     async def run(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> None:
         """For as long as the service runs: takes the first of each key that may go on, one by one."""
-        look_at = 0.0
+        look_at, pause = 0.0, POLL_SECONDS
         while True:
             self.changed.clear()
             again = False
@@ -184,22 +217,22 @@ class Parking:
                 if self.any_open or time.monotonic() >= look_at:
                     look_at = time.monotonic() + LOOK_SECONDS
                     again = await self._pass(processor, pool, read)
+                    pause = max(POLL_SECONDS, _LEISURE * self._looking_seconds)
             except Exception as error:
                 log.warning("parked_pass_failed", error=type(error).__name__)
             if not again:
-                await _first_of(self.changed.wait(), POLL_SECONDS)
+                await _first_of(self.changed.wait(), pause)
 
     async def _pass(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> bool:
         progress = False
         async with pool.acquire(timeout=5) as connection:
+            started = time.monotonic()
             await self.look(connection)
-            heads = await connection.fetch(
-                "SELECT DISTINCT ON (coalesce(key, id::text)) id, state FROM parked "
-                f"WHERE state IN {OPEN} ORDER BY coalesce(key, id::text), ordinal"
-            )
+            await self.count(connection)
+            heads = await connection.fetch(sql.READY) if self.any_open else []
+            self._looking_seconds = time.monotonic() - started
             for head in heads:
-                if head["state"] in ("queued", "retry"):
-                    progress |= await self._again(processor, connection, head["id"], read)
+                progress |= await self._again(processor, connection, head["id"], read)
         return progress
 
     async def _again(
@@ -222,14 +255,14 @@ class Parking:
                     outcome, after_commit = await processor.attempt_parked(connection, i)
                 if outcome == "parked":
                     return False
-                await connection.execute(_RESOLVE, parked_id, "done", None)
+                await connection.execute(sql.RESOLVE, parked_id, "done", None)
         except Exception as error:
             if is_lost_race(error):
                 return False  # the next pass reads again; the other keys of this one need not wait for it
             if not (is_impossible(error) or isinstance(error, StartAgain)):
                 raise
             constraint = getattr(error, "constraint_name", None) or "already_exists"
-            await connection.execute(_FAILED_AGAIN, parked_id, constraint)
+            await connection.execute(sql.FAILED_AGAIN, parked_id, constraint)
             return False
         after_commit()
         log.info("parked_handled", parked_id=parked_id, outcome=outcome)

@@ -126,6 +126,8 @@ CREATE TABLE parked (
 );
 COMMENT ON TABLE parked IS 'Inputs that could not be handled, raw; later inputs of the same key queue behind the first.';
 CREATE INDEX parked_open ON parked (key, ordinal) WHERE state IN ('failed', 'queued', 'retry');
+CREATE INDEX parked_waiting ON parked (key, ordinal) WHERE state IN ('queued', 'retry');
+CREATE INDEX parked_in_order ON parked (ordinal) WHERE state IN ('failed', 'queued', 'retry');
 
 CREATE TABLE moved_time (
     only_one boolean     PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_time CHECK (only_one),
