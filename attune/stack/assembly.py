@@ -65,7 +65,13 @@ class Assembly:
     # -- parts
 
     def _choose(self) -> None:
-        names = {"kafka": ("kafka", "kafka_quorum"), "postgres": ("postgres",), "smtp": ("smtp",)}
+        names: dict[str, tuple[str, ...]] = {
+            "kafka": ("kafka", "kafka_quorum"),
+            "postgres": ("postgres",),
+            "smtp": ("smtp",),
+        }
+        if self._plan.kafka_through:
+            names["kafka"] += ("kafka_through",)
         wanted = tuple(port for server in self._plan.servers for port in names[server]) + self._plan.services
         self._memory.ports |= ports.choose(self._memory.ports, wanted)
         for service in self._plan.services:
@@ -94,8 +100,11 @@ class Assembly:
 
     def _kafka(self) -> Program:
         heap = kafka.Heap(self._plan.kafka_heap_mib, self._plan.quick_compiler_only)
-        port, quorum = self._memory.ports["kafka"], self._memory.ports["kafka_quorum"]
-        return kafka.program(self._layout.directory / "kafka", self._layout.log("kafka"), port, quorum, heap)
+        port, quorum, says = self._memory.ports["kafka"], self._memory.ports["kafka_quorum"], self._plan.kafka_through
+        through = kafka.Through(self._memory.ports["kafka_through"], says) if says else None
+        return kafka.program(
+            self._layout.directory / "kafka", self._layout.log("kafka"), port, quorum, heap, through=through
+        )
 
     def _postgres(self) -> Program:
         settings = self._plan.postgres_settings + (() if self._plan.fsync else postgres.NOT_DURABLE)

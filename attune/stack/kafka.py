@@ -21,10 +21,10 @@ _CONFIGURATION = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{quorum}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{quorum}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{quorum}{listens}
+advertised.listeners=PLAINTEXT://{host}:{port}{says}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,THROUGH:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
 message.max.bytes=1048576
@@ -90,21 +90,45 @@ def archive() -> Path:
     return prepared() / f"start-{stamp}.aot"
 
 
-def program(directory: Path, log: Path, port: int, quorum: int, heap: Heap = Heap()) -> Program:
+@dataclass(frozen=True, slots=True)
+class Through:
+    """A second door: clients that come in by it are told to come through something in between, a proxy."""
+
+    listens: int
+    says: int
+
+
+def program(
+    directory: Path, log: Path, port: int, quorum: int, heap: Heap | None = None, *, through: Through | None = None
+) -> Program:
     """The broker with its data under `directory`; a new cluster with an id of its own if there is none yet."""
     data = directory / "data"
     cluster = _cluster(data)
     configuration = directory / "server.properties"
-    configuration.write_text(_CONFIGURATION.format(host=HOST, port=port, quorum=quorum, data=data))
+    configuration.write_text(_configured(port, quorum, data, through))
     cached = archive()
     start_quickly = (f"-XX:AOTCache={cached}", "-Xlog:aot*=off") if cached.is_file() else ()
     return Program(
         name="kafka",
-        argv=(java(), *heap.flags(), *start_quickly, *_LOGGING, "-cp", jars.classpath(), "kafka.Kafka", configuration),
+        argv=(
+            java(),
+            *(heap or Heap()).flags(),
+            *start_quickly,
+            *_LOGGING,
+            "-cp",
+            jars.classpath(),
+            "kafka.Kafka",
+            configuration,
+        ),
         log=log,
         ready=lambda _pid: cluster_at(port) == cluster,
         stop_within=60,
     )
+
+
+def _configured(port: int, quorum: int, data: Path, through: Through | None = None) -> str:
+    listens, says = (f",THROUGH://{HOST}:{p}" for p in (through.listens, through.says)) if through else ("", "")
+    return _CONFIGURATION.format(host=HOST, port=port, quorum=quorum, data=data, listens=listens, says=says)
 
 
 _LOGGING = (
@@ -168,7 +192,7 @@ def make_seed() -> None:
     scratch.mkdir(parents=True)
     try:
         configuration = scratch / "server.properties"
-        configuration.write_text(_CONFIGURATION.format(host=HOST, port=9092, quorum=9093, data=scratch / "data"))
+        configuration.write_text(_configured(9092, 9093, scratch / "data"))
         tool = ("kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", configuration)
         command = (java(), *_LOGGING, "-cp", jars.classpath(), *tool)
         done = subprocess.run(

@@ -42,6 +42,9 @@ class Plan(_Kept):
     kafka_heap_mib: int = 256
     quick_compiler_only: bool = True
     """Quick to boot; a broker under long load is faster without."""
+    kafka_through: int = 0
+    """Port of a proxy that whoever holds the stack runs before the broker; 0 for none. It leads to `kafka_through`
+    of the memory's ports, and the broker tells clients who come that way to come back that way."""
     postgres_settings: tuple[str, ...] = ()
     """Further lines of configuration, such as `max_connections=300`."""
     environment: Mapping[str, str] = field(default_factory=dict)

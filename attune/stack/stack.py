@@ -47,6 +47,7 @@ class Parts(TypedDict, total=False):
     postgres_settings: tuple[str, ...]
     environment: dict[str, str]
     by_hand: bool
+    kafka_through: int
 
 
 @dataclass(slots=True)
@@ -148,6 +149,10 @@ class Stack:
     def environment(self, service: str) -> dict[str, str]:
         """The variables of a service process, for starting a further instance by hand."""
         return clean_environment() | assembly.environment(self.layout, self.plan, self._memory(), service)
+
+    def port(self, name: str) -> int:
+        """A port of the stack: of a service, of `postgres`, `smtp`, `kafka`, or `kafka_through`."""
+        return self._memory().ports[name]
 
     def program(self, service: str, extra: Mapping[str, str]) -> Program:
         """How to run a service of this stack whose plan leaves that to its holder; `extra` variables win."""

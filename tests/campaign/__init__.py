@@ -1,0 +1,1 @@
+"""The fault campaign itself: its plan, its proxy, its figures."""
