@@ -26,7 +26,9 @@ POINTS: Mapping[str, tuple[str, ...]] = {
 }
 """Named points, and the services that come there."""
 STRIKES = 3
-"""How often one fault strikes at its point, one process after the other."""
+"""How often one fault strikes at its point, one process after the other; in a short campaign once."""
+SHORT = 30
+"""Below so many faults a campaign is a short one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,21 @@ NOT_MORE_THAN: Mapping[str, int] = {"clock_summer_begins": 2, "clock_summer_ends
 FIRST = ("service_killed", "kafka_killed", "postgres_immediate_restart", "commit_cut_after", "delivered_again")
 """In every plan, however small."""
 SHARE_AT_POINTS = 0.36
+TAKES: Mapping[str, float] = {
+    "dies_at": 4.0,
+    "stops_at": 2.0,
+    "kafka_killed": 5.0,
+    "kafka_emptied": 12.0,
+    "postgres_disk_full": 3.0,
+    "read_from_zero": 4.0,
+    "group_deleted": 4.0,
+    "rebalance_storm": 8.0,
+    "two_relays": 8.0,
+    "rolling_upgrade": 20.0,
+    "clock_summer_begins": 6.0,
+    "clock_summer_ends": 6.0,
+}
+"""Seconds that a fault needs beside what it lasts, about; for a point, each time."""
 PAIRS = 0.2
 """Share of faults that are struck while another one lasts."""
 QUIET_SECONDS = 4.0
@@ -130,6 +147,12 @@ class Plan:
     seed: int
     cases: int
     faults: tuple[Fault, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes as planned."""
+        last = self.faults[-1] if self.faults else None
+        return last.at + last.lasts + QUIET_SECONDS if last else 0.0
 
     def groups(self) -> list[tuple[Fault, ...]]:
         """Faults that are struck together."""
@@ -196,14 +219,14 @@ def _timed(chance: random.Random, chosen: Sequence[Chosen]) -> Iterator[Fault]:
         lasts = round(chance.uniform(*kind.lasts), 1)
         numbers = {name: chance.randint(low, high) for name, (low, high) in kind.numbers.items()}
         if point is not None:
-            numbers["times"] = STRIKES
+            numbers["times"] = STRIKES if len(chosen) >= SHORT else 1
         if not together:
             at = ends + QUIET_SECONDS if n else at
         struck = round(at + (0.5 if together else 0.0), 1)
-        ends = max(ends if together else 0.0, struck + lasts)
+        takes = TAKES.get(kind.name, 1.0) * (numbers["times"] if point is not None else 1)
+        ends = max(ends if together else 0.0, struck + lasts + takes)
         yield Fault(n, struck, kind.name, target, lasts, numbers, point, together)
         before = None if together else kind  # never three at once
-    return
 
 
 def _go_together(one: Kind, other: Kind) -> bool:

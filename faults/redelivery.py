@@ -56,12 +56,7 @@ async def _latest(site: Site, count: int) -> list[ConsumerRecord]:
     consumer = AIOKafkaConsumer(bootstrap_servers=site.stack.bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [
-            TopicPartition(t, p)
-            for t in TOPICS
-            for p in sorted(consumer.partitions_for_topic(t) or await _of(consumer, t))
-        ]
-        consumer.assign(places)
+        consumer.assign(_PLACES)
         ends = await consumer.end_offsets(_PLACES)
         each = max(1, count // len(TOPICS) // 4)
         for place in _PLACES:

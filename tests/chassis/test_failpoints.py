@@ -15,6 +15,9 @@ import pytest
 
 from chassis import failpoints
 
+ROOT = Path(__file__).resolve().parents[2]
+TEST = {"ATTUNE_ENVIRONMENT": "test"}
+
 _PROCESS = """
 import asyncio, os, uvloop
 from chassis import failpoints
@@ -36,7 +39,7 @@ def live(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     file = tmp_path / "points"
     process = subprocess.Popen(
         [sys.executable, "-c", _PROCESS],
-        env={**os.environ, "ATTUNE_FAILPOINTS_FILE": str(file), "PYTHONPATH": f"{Path.cwd()}:{Path.cwd()}/contracts"},
+        env={**os.environ, **TEST, "ATTUNE_FAILPOINTS_FILE": str(file), "PYTHONPATH": f"{ROOT}:{ROOT}/contracts"},
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -74,15 +77,16 @@ def test_p5_a_running_process_can_be_stopped_at_a_point_and_goes_on(live: tuple[
 
 
 @pytest.mark.parametrize("variable", ["ATTUNE_FAILPOINTS", "ATTUNE_FAILPOINTS_FILE"])
-def test_p10_production_knows_no_failpoints(variable: str) -> None:
+@pytest.mark.parametrize("said", [{}, {"ATTUNE_ENVIRONMENT": "production"}])
+def test_p10_production_knows_no_failpoints(variable: str, said: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="never for production"):
-        failpoints.arm({variable: "commit.before=1", "ATTUNE_ENVIRONMENT": "production"})
+        failpoints.arm({variable: "commit.before=1"} | said)
 
 
 @pytest.mark.parametrize("wrong", ["commit", "commit.during=1", "commit.after=x", "commit.after=1:sleep"])
 def test_p10_a_point_that_does_not_exist_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"failpoint|invalid literal"):
-        failpoints.arm({"ATTUNE_FAILPOINTS": wrong})
+        failpoints.arm({"ATTUNE_FAILPOINTS": wrong} | TEST)
 
 
 @pytest.fixture(autouse=True)
