@@ -6,10 +6,14 @@ READY := $(VENV)/.complete
 NAME ?= default
 WORKERS ?= 2
 ARGS ?=
+SEED ?= 1
+CASES ?= 2000
+FAULTS ?= 60
+REPLAYS ?= 1
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo watch test check format bench fuzz compose-check compose-up compose-down compose-test lock clean
+.PHONY: help setup up down doctor demo watch test check format bench fuzz faults faults-short compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +56,12 @@ bench: $(READY) ## speed and memory, into reports/bench.json
 
 fuzz: $(READY) ## hostile input by the hundred thousand, into reports/fuzz.json (ARGS="--seed 1 --requests 5000")
 	@$(BIN)/python -m fuzz $(ARGS)
+
+faults: $(READY) ## break a running system on purpose, and check that nothing is lost or twice (SEED=, CASES=, FAULTS=, REPLAYS=)
+	@$(BIN)/python -m faults --seed $(SEED) --cases $(CASES) --faults $(FAULTS) --replays $(REPLAYS) $(ARGS)
+
+faults-short: $(READY) ## the same in under four minutes
+	@$(BIN)/python -m faults --seed $(SEED) --size short $(ARGS)
 
 compose-check: $(READY) ## is docker-compose.yml valid? needs no engine
 	@$(BIN)/python -m deploy.compose check

@@ -39,6 +39,8 @@ BATCH = 500
 PATIENCE_SECONDS = 8.0
 """How long a command waits for a database that is away before its caller is told to come again."""
 
+_DONE = "SELECT id, fingerprint, status, reply FROM inbox WHERE id = ANY($1::uuid[])"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -127,7 +129,7 @@ class Processor:
         Waits as long as the database is away, commands only `PATIENCE_SECONDS`. Raises GivenUp when `give_up` says so.
         """
         outcomes: list[Outcome | None] = [None] * len(inputs)
-        careful, tries = self.parking.any_open, 0
+        careful, tries, looked_again = self.parking.any_open, 0, False
         while left := [n for n, outcome in enumerate(outcomes) if outcome is None]:
             if give_up():
                 raise GivenUp
@@ -142,8 +144,11 @@ class Processor:
                 careful, tries = True, tries + 1
                 if _whose_key_raises(batch):
                     results = [None] * len(batch)
-                elif is_impossible(error):
+                elif is_impossible(error) and (looked_again or len(batch) > 1):
                     results = await self._take_apart(batch, error, give_up)
+                elif is_impossible(error):
+                    # Perhaps it is contradicted by itself, committed meanwhile by another batch: once more, carefully.
+                    results, looked_again = [None], True
                 else:
                     results = await self._wait(batch, error, tries)
             else:
@@ -199,6 +204,7 @@ class Processor:
             await work.recognise(connection)
         await work.rows.load(connection, work.asked())
         work.decide()
+        await work.recall(connection)
         if careful:
             await work.refuse_existing(connection)
         writing = work.writing
@@ -268,20 +274,29 @@ class _Work:
 
     async def recognise(self, connection: Connection) -> None:
         """Inputs done before get their outcome of then; keys with a parked input are closed to later inputs."""
-        done = {
-            r["id"]: r
-            for r in await connection.fetch(
-                "SELECT id, fingerprint, status, reply FROM inbox WHERE id = ANY($1::uuid[])",
-                [i.id for i in self.inputs],
-            )
-        }
+        done = {id_: answer for id_, *answer in await connection.fetch(_DONE, [i.id for i in self.inputs])}
         keys = [i.key for i in self.inputs if i.key is not None]
         self.blocked, parked = await self.processor.parking.look(connection, keys, [i.id for i in self.inputs])
         for n, i in enumerate(self.inputs):
             if i.id in done:
-                self.outcomes[n] = _repeated(i, done[i.id]["fingerprint"], done[i.id]["status"], done[i.id]["reply"])
+                self.outcomes[n] = _repeated(i, *done[i.id])
             elif i.id in parked and i.parked_id is None:
                 self.outcomes[n] = Done.PARKED
+
+    async def recall(self, connection: Connection) -> None:
+        """A command that is refused now may have been done before: then its caller gets the answer of then."""
+        refused = [n for n, i in enumerate(self.inputs) if i.fingerprint and self._is_refused(n)]
+        if not refused:
+            return
+        asked = [self.inputs[n].id for n in refused]
+        done = {id_: answer for id_, *answer in await connection.fetch(_DONE, asked)}
+        for n in refused:
+            if (i := self.inputs[n]).id in done:
+                self.outcomes[n] = _repeated(i, *done[i.id])
+
+    def _is_refused(self, n: int) -> bool:
+        outcome = self.outcomes[n]
+        return isinstance(outcome, Refused) and not isinstance(outcome, KeyReused)
 
     def decide(self) -> None:
         taken: dict[UUID, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from chassis.clock import Clock
 from chassis.problem import Unavailable
 from chassis.processor import AlreadyExists, Answer, Contradiction, Done, Input, KeyReused, Processor
 from tests.chassis import toy
-from tests.chassis.toy import adding, heard, record
+from tests.chassis.toy import IsOpen, adding, heard, noting, opening, record
 
 
 @pytest.fixture
@@ -92,6 +93,36 @@ async def test_p2_a_repeated_command_gets_its_first_answer(processor: Processor,
     await processor.process([adding(a, 1)])
     assert await processor.process([adding(a, 5, id_=i)]) == first
     assert await total(pool, a) == 6
+
+
+async def test_p2_a_repeated_command_gets_its_first_answer_though_its_rule_would_refuse_it_now(
+    processor: Processor, pool: database.Pool
+) -> None:
+    a, i = uuid7(), uuid7()
+    await processor.process([adding(uuid7(), 1)])
+    (first,) = await processor.process([opening(a, id_=i)])
+    assert isinstance(first, Answer)
+    assert await processor.process([opening(a, id_=i)]) == [first]
+    assert await processor.process([opening(a, id_=i), opening(a, id_=i)]) == [first, first]
+    (other,) = await processor.process([opening(a)])
+    assert isinstance(other, IsOpen)
+    mixed = await processor.process([opening(a), adding(a, 1), opening(a, id_=i), opening(uuid7())])
+    assert isinstance(mixed[0], IsOpen)
+    assert mixed[2] == first
+
+
+async def test_p2_the_same_command_at_two_processors_at_once_gets_one_answer(
+    processor: Processor, pool: database.Pool
+) -> None:
+    """Whichever commits second may be stopped by any constraint, or by its rule, which sees what the first did."""
+    other = Processor(pool, now=lambda: datetime.now(UTC), service="toy")
+    for n in range(60):
+        a, i, note = uuid7(), uuid7(), noting(f"motto {n}", id_=uuid7(), note_id=uuid7())
+        twice = await asyncio.gather(*(p.process([opening(a, id_=i)]) for p in (processor, other)))
+        assert all(isinstance(o, Answer) for (o,) in twice), twice
+        again = dataclasses.replace(note, data=note.data.model_copy(update={"note_id": uuid7()}))
+        twice = await asyncio.gather(processor.process([note]), other.process([again]))
+        assert all(isinstance(o, Answer) for (o,) in twice), twice
 
 
 async def test_p2_the_same_command_twice_in_one_batch(processor: Processor, pool: database.Pool) -> None:

@@ -27,6 +27,7 @@ CREATE TABLE counters (
     CONSTRAINT a_total_is_never_666 CHECK (total <> 666)
 );
 CREATE TABLE notes (note_id uuid PRIMARY KEY, version bigint NOT NULL, text text NOT NULL);
+CREATE UNIQUE INDEX a_motto_stands_once ON notes (text) WHERE text LIKE 'motto %';
 """
 
 
@@ -59,6 +60,14 @@ class WriteNote(Command):
     text: str
 
 
+class Open(Command):
+    counter_id: UUID
+
+
+class IsOpen(Refused):
+    """Can be opened once."""
+
+
 class TooMuch(Refused):
     """No more than a hundred at a time."""
 
@@ -75,6 +84,13 @@ def add(counter: Counter | None, c: Add, cause: Cause) -> Decision:
     before = counter or Counter(c.counter_id, 0)
     after = Counter(c.counter_id, before.total + c.number, (*before.history, c.number), None, before.rung)
     return Decision((after,), (told(c.counter_id, cause),), {"total": after.total})
+
+
+def open_(counter: Counter | None, c: Open, cause: Cause) -> Decision:
+    """Begins a counter, and refuses to do it again."""
+    if counter is not None:
+        raise IsOpen
+    return Decision((Counter(c.counter_id, 0),), (), {"opened": True})
 
 
 def hear(counter: Counter | None, e: ScreeningNotCompleted, cause: Cause) -> Decision:
@@ -115,6 +131,7 @@ def told(about: UUID, cause: Cause, *, reason: Any = "other", age_days: int = 1)
 
 
 ADD = command("POST /counters", Add, decide=add, state=counters.by("counter_id"), may="count")
+OPEN = command("POST /counters/opening", Open, decide=open_, state=counters.by("counter_id"), may="count")
 NOTE = command("POST /notes", WriteNote, decide=write_note, may="note")
 HEAR = on(ScreeningNotCompleted, decide=hear, state=counters.by("child_id"))
 RING = due(counters, decide=ring)
@@ -123,6 +140,15 @@ RING = due(counters, decide=ring)
 def adding(counter_id: UUID, number: int, *, id_: UUID | None = None, fingerprint: bytes = b"same") -> Input:
     i = id_ or uuid7()
     return Input(ADD, i, Add(counter_id=counter_id, number=number), i, by="tester", fingerprint=fingerprint)
+
+
+def opening(counter_id: UUID, *, id_: UUID | None = None) -> Input:
+    i = id_ or uuid7()
+    return Input(OPEN, i, Open(counter_id=counter_id), i, by="tester", fingerprint=b"same")
+
+
+def noting(text: str, *, id_: UUID, note_id: UUID | None = None) -> Input:
+    return Input(NOTE, id_, WriteNote(note_id=note_id or uuid7(), text=text), id_, by="tester", fingerprint=b"same")
 
 
 def record(
