@@ -51,12 +51,13 @@ class Shown:
 
     def _struck(self, one: Struck) -> None:
         self.bar.update(self._faults, advance=1)
-        slow = one.recovery_s > 30
+        slow = one.recovery_s - one.starved_s > 30
         if slow or one.broken or one.not_possible or not self._console.is_terminal:
             told = " ".join(f"{name}={n}" for name, n in one.told.items())
             beside = one.not_possible or one.broken or told
             self._console.print(
-                f"  {one.fault.number:>3} {one.fault!s:<58} {one.recovery_s:>6.1f} s  {beside} {one.waited_for}",
+                f"  {one.fault.number:>3} {one.fault!s:<58} {one.recovery_s:>6.1f} s ({one.starved_s:.0f} starved)  "
+                f"{beside} {one.waited_for}",
                 style="red" if slow or one.broken else None, highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
 

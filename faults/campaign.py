@@ -23,6 +23,7 @@ from faults.ending import End, bring_to_rest
 from faults.people import People
 from faults.plan import SERVICES, Fault, Plan
 from faults.poison import Poison
+from faults.pulse import Pulse
 from faults.recovery import Recovery
 from faults.redelivery import ALL
 from faults.site import NotPossible, Proxies, Site
@@ -46,6 +47,8 @@ class Struck:
     began_s: float = 0.0
     ended_s: float = 0.0
     recovery_s: float = 0.0
+    starved_s: float = 0.0
+    """Of the recovery, while others had the machine."""
     waited_for: str = ""
     told: Mapping[str, int] = field(default_factory=dict)
     not_possible: str = ""
@@ -68,6 +71,8 @@ class Result:
     hits: Counter[str]
     ends: Counter[str]
     passed_bytes: dict[str, int]
+    machine_share: float
+    """Of one processor when we wanted it: the median."""
     seconds: float
 
 
@@ -85,11 +90,13 @@ class Campaign:
         self._began = 0.0
         self._dealt = 0
         self._allowed = 0.0
+        self._pulse = Pulse()
         self._playing: set[asyncio.Task[None]] = set()
 
     async def run(self, judge: Callable[[Result], Awaitable[T]]) -> T:
         """From an empty machine to the judgement, which is made while everything still stands."""
         proxies = await Proxies.open()
+        await self._pulse.start()
         stack = await asyncio.to_thread(self._stack, proxies.kafka.port)
         crew = Crew(stack, lambda service: proxies.settings(stack, service))
         keeping: asyncio.Task[None] | None = None
@@ -103,6 +110,7 @@ class Campaign:
                 keeping.cancel()
             for task in self._playing:
                 task.cancel()
+            await self._pulse.stop()
             await asyncio.to_thread(crew.stop)
             await proxies.close()
             await asyncio.to_thread(stack.stop)
@@ -133,7 +141,9 @@ class Campaign:
         if self._playing:
             await asyncio.wait(self._playing, timeout=CASES_END_WITHIN)
         self._told("stage", {"stage": "healed; waiting until nothing moves"})
+        healed = time.monotonic()
         end = await bring_to_rest(site, recovery, poison)
+        end.starved_seconds = self._pulse.starved(healed, healed + end.quiet_seconds)
         self._told("stage", {"stage": "comparing databases, topics, mails and logs"})
         world = self._world(site, started_at, end)
         await asking.close()
@@ -189,6 +199,7 @@ class Campaign:
         seconds, waits = await recovery.seconds(mark, RECOVERS_WITHIN)
         for one in struck:
             one.recovery_s, one.waited_for = round(seconds, 2), waits
+            one.starved_s = round(self._pulse.starved(mark.at, mark.at + seconds), 2)
             self._told("struck", {"struck": one})
         self._struck += struck
 
@@ -240,5 +251,5 @@ class Campaign:
         return Result(
             self.plan, world, end, self._struck, cases.played, cases.failed + unfinished, ledger.mismatches,
             ledger.server_errors, hits, site.crew.ends, {p.name: p.passed for p in site.proxies.all},
-            time.monotonic() - self._began,
+            self._pulse.median, time.monotonic() - self._began,
         )  # fmt: skip

@@ -38,6 +38,7 @@ class Member:
     again_at: float = 0.0
     was_ready: bool = False
     """The present process has been ready: it takes signals."""
+    not_before: float = 0.0
     starts: int = 0
 
     @property
@@ -142,7 +143,7 @@ class Crew:
             return
         if not member.again_at:
             self.ends[f"{member.service} {status}"] += 1
-            member.again_at = time.monotonic() + AGAIN_SECONDS
+            member.again_at = max(member.not_before, time.monotonic() + AGAIN_SECONDS)
         elif time.monotonic() >= member.again_at:
             self._start(member)
 
@@ -158,7 +159,7 @@ class Crew:
 
     def hold_down(self, member: Member, seconds: float) -> None:
         """It will not be started again before."""
-        member.again_at = time.monotonic() + max(seconds, AGAIN_SECONDS)
+        member.not_before = time.monotonic() + seconds
 
     # -- points
 

@@ -47,6 +47,7 @@ class End:
     """What the end of a campaign came to."""
 
     quiet_seconds: float = 0.0
+    starved_seconds: float = 0.0
     waited_for: str = ""
     restless: list[str] = field(default_factory=list)
     """What still moved when it had to be quiet."""

@@ -50,17 +50,18 @@ class Recovery:
         return mark
 
     async def seconds(self, mark: Mark, within: float) -> tuple[float, str]:
-        """Seconds from the mark until it was over, and what was last waited for; `within` where it never was."""
-        waits = "?"
+        """Seconds from the mark until it was over, and what was waited for last; `within` where it never was."""
+        last = ""
         while time.monotonic() < mark.at + within:
             try:
                 waits = await self._what_remains(mark)
             except Exception as error:
                 waits = f"looking: {type(error).__name__}"
             if not waits:
-                return time.monotonic() - mark.at, ""
+                return time.monotonic() - mark.at, last
+            last = waits
             await asyncio.sleep(LOOK_SECONDS)
-        return within, waits
+        return within, f"in vain: {last}"
 
     async def _what_remains(self, mark: Mark) -> str:
         for service, member in self._site.crew.first.items():

@@ -83,10 +83,12 @@ def _run(run: Judged) -> dict[str, Any]:
         "parked": len(r.end.parked),
         "sent_again_by_a_person": r.end.repeated,
         "quiet_s": round(r.end.quiet_seconds, 2),
+        "machine_share": round(r.machine_share, 2),
         "hits": {p: r.hits[p] for p in POINTS},
         "ended": dict(sorted(r.ends.items())),
         "struck": [
             {"number": s.fault.number, "began_s": s.began_s, "ended_s": s.ended_s, "recovery_s": s.recovery_s}
+            | {"starved_s": s.starved_s}
             | {"told": dict(s.told)}
             | ({"not_possible": s.not_possible} if s.not_possible else {})
             | ({"broken": s.broken} if s.broken else {})
@@ -141,6 +143,7 @@ def _figures(console: Console, run: Judged) -> None:
     console.print(
         f"[bold]{r.cases.total()} cases, {len(r.world.answers)} requests, {len(r.struck) - len(missed)} faults "
         f"in {r.seconds:.0f} s: {run.count('lost')} lost, {run.count('twice')} twice, "
-        f"{run.count('order')} out of order, slowest recovery {run.slowest:.1f} s[/]",
+        f"{run.count('order')} out of order, slowest recovery {run.slowest:.1f} s; "
+        f"we got {r.machine_share:.0%} of a processor[/]",
         highlight=False,
     )

@@ -49,8 +49,10 @@ def _cases(r: Result) -> list[str]:
 
 
 def _slow(r: Result) -> list[str]:
-    slow = [f"{s.fault}: {s.recovery_s} s {s.waited_for}" for s in r.struck if s.recovery_s > QUIET_WITHIN]
-    if r.end.quiet_seconds > QUIET_WITHIN:
+    """Seconds in which others had the machine do not count; the report has both."""
+    late = [s for s in r.struck if s.recovery_s - s.starved_s > QUIET_WITHIN]
+    slow = [f"{s.fault}: {s.recovery_s} s (starved {s.starved_s} s) {s.waited_for}" for s in late]
+    if r.end.quiet_seconds - r.end.starved_seconds > QUIET_WITHIN:
         slow.append(f"the end: {r.end.quiet_seconds:.1f} s {r.end.waited_for}")
     return slow
 
