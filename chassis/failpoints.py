@@ -3,7 +3,7 @@
 Armed by ATTUNE_FAILPOINTS, for example `commit.after=3,publish.before=1:stop`: the process kills (or stops) itself when
 it gets there for the n-th time. Where ATTUNE_FAILPOINTS_FILE names a file, SIGUSR2 arms a process that runs already
 from that file's content, and each point that strikes is noted in a file of the same name that ends in `.struck`.
-Neither is known where ATTUNE_ENVIRONMENT is production, as it is unless it says otherwise. Unarmed it costs a comparison.
+Neither is known where ATTUNE_ENVIRONMENT is production, as it is unless it says otherwise. Unarmed, a comparison.
 """
 
 from __future__ import annotations

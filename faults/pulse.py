@@ -1,4 +1,4 @@
-"""How much of the machine we get: a small process that asks for a little work twice a second and tells how long it took.
+"""How much of the machine we get: a small process asks for a little work twice a second and tells how long it took.
 
 Recovery is promised on a machine that has time for it. Where others take nearly all of it, seconds say nothing."""
 

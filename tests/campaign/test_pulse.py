@@ -21,7 +21,7 @@ async def test_it_beats() -> None:
     assert pulse.median == 1.0
     await pulse.start()
     async with asyncio.timeout(20):
-        while len(pulse.shares) < 2:
+        while len(pulse.shares) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await pulse.stop()
     assert all(0 < share < 1.5 for share in pulse.shares)
