@@ -33,5 +33,5 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             return await store.consultations_of_child(connection, child_id)
 
-    router.include_router(pool_api.routes(reads))
+    router.routes.extend(pool_api.routes(reads).routes)
     return router
