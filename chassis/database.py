@@ -38,8 +38,16 @@ async def connect_pool(dsn: str, *, size: int, name: str) -> Pool:
         command_timeout=COMMAND_SECONDS,
         timeout=ACQUIRE_SECONDS,
         statement_cache_size=200,
+        reset=_keep_session,
         server_settings=_SESSION | {"application_name": name},
     )
+
+
+async def _keep_session(_: object) -> None:
+    """Nobody changes the session of a pooled connection, so asyncpg's resetting round trip after each use is left out.
+
+    A transaction that was left open is rolled back all the same.
+    """
 
 
 async def connect(dsn: str, *, name: str, **session: str) -> asyncpg.Connection[asyncpg.Record]:

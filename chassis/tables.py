@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar, Union, get_args, get_origin
 from uuid import UUID
@@ -175,7 +176,7 @@ class Many:
     limit: int
 
     @property
-    def sql(self) -> str:
+    def select(self) -> str:
         names = ", ".join(f"r.{c.name}" for c in self.table.columns)
         type_ = next(c.type for c in self.table.columns if c.name == self.column)
         return (
@@ -259,7 +260,7 @@ class Rows:
         return [key for key in self.changed[table] if key not in read and key not in asked]
 
     async def load(self, connection: Connection, asked: Iterable[tuple[Given | None, Any]]) -> None:
-        """One statement for each table, and one for each `many`, whatever the number of inputs."""
+        """One statement for everything, whatever the number of inputs and of tables."""
         keys = self.asked
         many: dict[Many, set[Key]] = {}
         for given, data in asked:
@@ -271,24 +272,49 @@ class Rows:
                     many.setdefault(need, set()).add(key)
                 elif not (need.table.immutable and self._recall(need.table, key)):
                     keys.setdefault(need.table, set()).add(key)
-        for table, wanted in keys.items():
-            read = self.read.setdefault(table, {})
-            for record in await connection.fetch(table.select, list(wanted)):
-                version, row = table.row(record)
-                key = table.key_of(row)
-                read[key] = version, row
-                if table.immutable:
-                    table.known[key] = version, row
-        for need, wanted in many.items():
-            read = self.read.setdefault(need.table, {})
-            for record in await connection.fetch(need.sql, list(wanted)):
-                version, row = need.table.row(record[1:])
-                key = need.table.key_of(row)
-                read.setdefault(key, (version, row))
-                self.found.setdefault((need, record[0]), []).append(key)
+        reads: list[tuple[Table | Many, list[Key]]] = [(table, list(wanted)) for table, wanted in keys.items()]
+        reads += [(need, list(wanted)) for need, wanted in many.items()]
+        for (source, _), records in zip(reads, await _read(connection, reads), strict=True):
+            if isinstance(source, Table):
+                self._take(source, records)
+            else:
+                self._take_found(source, records)
+
+    def _take(self, table: Table, records: Sequence[Any]) -> None:
+        read = self.read.setdefault(table, {})
+        for record in records:
+            version, row = table.row(record)
+            key = table.key_of(row)
+            read[key] = version, row
+            if table.immutable:
+                table.known[key] = version, row
+
+    def _take_found(self, need: Many, records: Sequence[Any]) -> None:
+        read = self.read.setdefault(need.table, {})
+        for record in records:
+            version, row = need.table.row(record[1:])
+            key = need.table.key_of(row)
+            read.setdefault(key, (version, row))
+            self.found.setdefault((need, record[0]), []).append(key)
 
     def _recall(self, table: Table, key: Key) -> bool:
         if key not in table.known:
             return False
         self.read.setdefault(table, {})[key] = table.known[key]
         return True
+
+
+async def _read(connection: Connection, reads: Sequence[tuple[Table | Many, list[Key]]]) -> Sequence[Sequence[Any]]:
+    """The records of each read, all in one round trip."""
+    if not reads:
+        return ()
+    if len(reads) == 1:
+        return (await connection.fetch(reads[0][0].select, reads[0][1]),)
+    answer = await connection.fetchrow(_together(tuple(source for source, _ in reads)), *(keys for _, keys in reads))
+    return [records or () for records in answer or ()]
+
+
+@lru_cache(maxsize=512)
+def _together(sources: tuple[Table | Many, ...]) -> str:
+    parts = (source.select.replace("$1", f"${n}") for n, source in enumerate(sources, 1))
+    return f"SELECT {', '.join(f'(SELECT array_agg(r) FROM ({part}) AS r)' for part in parts)}"
