@@ -9,13 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from chassis import pace
 from chassis.database import Pool, is_away
-from chassis.decision import Due
 from chassis.inputs import DueIntake
-from chassis.processor import BATCH, Done, Input, Processor
+from chassis.processor import BATCH, Done, Processor, due_input
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +79,3 @@ class Clock:
         """True when at least one of the rows moved."""
         outcomes = await self.processor.process([due_input(self.intake, key) for key in keys])
         return any(o == Done.HANDLED for o in outcomes)
-
-
-def due_input(intake: DueIntake, key: UUID) -> Input:
-    """The input that a due row gives."""
-    id_ = uuid7()
-    return Input(intake, id_, Due(key), id_, key=f"{intake.name}:{key}")

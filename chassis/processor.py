@@ -19,12 +19,13 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel
 from pydantic_core import to_json
+from uuid_utils.compat import uuid7
 
 from attune_contracts.event import Event, encode
 from chassis import failpoints, telemetry
 from chassis.database import Connection, Pool, is_away, is_impossible, is_lost_race
-from chassis.decision import NOTHING, Cause, Decision, Following, Refused, derived_id
-from chassis.inputs import CommandIntake, EventIntake, Intake
+from chassis.decision import NOTHING, Cause, Decision, Due, Following, Refused, derived_id
+from chassis.inputs import AtOnce, CommandIntake, DueIntake, EventIntake, Intake
 from chassis.parked import Parking, Record, parked_row
 from chassis.problem import Unavailable
 from chassis.tables import Rows, Table, needs_of
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 """Inputs of one transaction at most; a batch must stay well under the consumer's rebalance time."""
+APART_SECONDS = 1.0
+"""How long clocks go by themselves after a batch that decided them at once met somebody else at the same rows."""
 PATIENCE_SECONDS = 8.0
 """How long a command waits for a database that is away before its caller is told to come again."""
 
@@ -81,6 +84,12 @@ class Input:
         return "event" if self.record is not None else "command" if isinstance(self.intake, CommandIntake) else "clock"
 
 
+def due_input(intake: DueIntake, key: UUID) -> Input:
+    """The input that a due row gives."""
+    id_ = uuid7()
+    return Input(intake, id_, Due(key), id_, key=f"{intake.name}:{key}")
+
+
 class Done:
     """Outcomes of an input that has no reply."""
 
@@ -114,8 +123,18 @@ class GivenUp(Exception):
 class Processor:
     """Runs batches. Knows no rule and no table by name: these come with the inputs."""
 
-    def __init__(self, pool: Pool, *, now: Callable[[], datetime], service: str, calendar: Calendar = ENGLAND) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        now: Callable[[], datetime],
+        service: str,
+        clocks: Sequence[DueIntake] = (),
+        calendar: Calendar = ENGLAND,
+    ) -> None:
         self.pool, self.now, self.service, self.calendar = pool, now, service, calendar
+        self.clocks = {clock.table: clock for clock in clocks}
+        self._apart_until = 0.0
         self.parking = Parking()
         self.on_events: Callable[[], None] = lambda: None
         self.on_rows: list[Callable[[Sequence[Any]], None]] = []
@@ -134,15 +153,21 @@ class Processor:
             if give_up():
                 raise GivenUp
             batch = [inputs[n] for n in left]
+            at_once = not careful and not tries and bool(self.clocks) and time.monotonic() >= self._apart_until
             results: Sequence[Outcome | None]
             try:
                 async with self.pool.acquire(timeout=5) as connection:
-                    work = await self._attempt(connection, batch, careful=careful)
+                    work = await self._attempt(connection, batch, careful=careful, at_once=at_once)
             except StartAgain:
                 continue
             except Exception as error:
                 careful, tries = True, tries + 1
                 if _whose_key_raises(batch):
+                    results = [None] * len(batch)
+                elif at_once and (is_impossible(error) or is_lost_race(error)):
+                    # Perhaps only the clocks are to blame: once more without them.
+                    telemetry.RETRIES.labels("apart").inc()
+                    self._apart_until = time.monotonic() + APART_SECONDS
                     results = [None] * len(batch)
                 elif is_impossible(error) and (looked_again or len(batch) > 1):
                     results = await self._take_apart(batch, error, give_up)
@@ -154,7 +179,7 @@ class Processor:
             else:
                 self._note_success()
                 self._after(work)
-                results = work.results()
+                results = work.results()[: len(batch)]
             for n, result in zip(left, results, strict=True):
                 outcomes[n] = result
         return [o for o in outcomes if o is not None]
@@ -197,9 +222,11 @@ class Processor:
         work = await self._attempt(connection, [i], careful=True)
         return work.results()[0], lambda: self._after(work)
 
-    async def _attempt(self, connection: Connection, inputs: list[Input], *, careful: bool) -> _Work:
+    async def _attempt(
+        self, connection: Connection, inputs: list[Input], *, careful: bool, at_once: bool = False
+    ) -> _Work:
         started = time.perf_counter()
-        work = _Work(self, inputs, self.now())
+        work = _Work(self, list(inputs), self.now(), at_once=at_once)
         if careful:
             await work.recognise(connection)
         await work.rows.load(connection, work.asked())
@@ -256,8 +283,10 @@ class Processor:
 class _Work:
     """One attempt at one batch: what was loaded, decided and is to be written."""
 
-    def __init__(self, processor: Processor, inputs: list[Input], at: datetime) -> None:
+    def __init__(self, processor: Processor, inputs: list[Input], at: datetime, *, at_once: bool) -> None:
         self.processor, self.inputs, self.at = processor, inputs, at
+        self.at_once = at_once
+        self.prepared: set[tuple[Table, UUID]] = set()
         self.rows = Rows()
         self.writing = Writing(at)
         self.outcomes: list[Outcome | None] = [None] * len(inputs)
@@ -266,11 +295,26 @@ class _Work:
         self.due: dict[Table, set[UUID]] = {}
 
     def asked(self) -> list[tuple[Any, Any]]:
-        return [
-            (i.intake.state, i.data)
-            for i, outcome in zip(self.inputs, self.outcomes, strict=True)
-            if outcome is None and i.intake is not None and i.unreadable is None and i.contradicts is None
-        ]
+        """What is to be read: for each input what its rule is given, and what the clocks want that it may set off."""
+        found: list[tuple[Any, Any]] = []
+        for i, outcome in zip(self.inputs, self.outcomes, strict=True):
+            intake = i.intake
+            if outcome is not None or intake is None or i.unreadable is not None or i.contradicts is not None:
+                continue
+            found.append((intake.state, i.data))
+            if self.at_once and isinstance(intake.makes_due, AtOnce):
+                found += self._prepare(intake.makes_due, i.data)
+        return found
+
+    def _prepare(self, clock: AtOnce, data: Any) -> list[tuple[Any, Any]]:
+        key = clock.key_of(data)
+        if key is None:
+            return []
+        needs: list[tuple[Any, Any]] = [(need, data) for need in clock.also]
+        if (clock.table, key) not in self.prepared:
+            self.prepared.add((clock.table, key))
+            needs.append((self.processor.clocks[clock.table].state, Due(key)))
+        return needs
 
     async def recognise(self, connection: Connection) -> None:
         """Inputs done before get their outcome of then; keys with a parked input are closed to later inputs."""
@@ -317,6 +361,17 @@ class _Work:
                 self._park(n, i, "failed", "already_exists", i.contradicts)
             else:
                 self._decide_one(n, i)
+        self._decide_clocks()
+
+    def _decide_clocks(self) -> None:
+        """The clocks that were set off and prepared for, as inputs of this batch behind all others."""
+        for table, key in sorted(self.prepared, key=lambda prepared: prepared[1].int):
+            if key not in self.due.get(table, ()):
+                continue
+            self.due[table].discard(key)
+            self.inputs.append(due_input(self.processor.clocks[table], key))
+            self.outcomes.append(None)
+            self._decide_one(len(self.inputs) - 1, self.inputs[-1])
 
     def _same_batch(self, i: Input, earlier: Input, outcome: Outcome | None) -> Outcome:
         if i.fingerprint is not None and i.fingerprint != earlier.fingerprint:
@@ -361,7 +416,8 @@ class _Work:
         self.made[n] = decision.rows
         self.writing.events += events
         if decision.due and intake.makes_due is not None:
-            self.due.setdefault(intake.makes_due, set()).update(decision.due)
+            table = intake.makes_due.table if isinstance(intake.makes_due, AtOnce) else intake.makes_due
+            self.due.setdefault(table, set()).update(decision.due)
 
     def _reply(self, n: int, i: Input, intake: CommandIntake, decision: Decision) -> None:
         reply = decision.reply

@@ -26,7 +26,7 @@ from attune_contracts.catalogue import PARTITIONS, topic
 from chassis import database, describe, failpoints, migrations, telemetry
 from chassis.access import Access
 from chassis.admission import Admission
-from chassis.clock import Clock, due_input
+from chassis.clock import Clock
 from chassis.commands import Command
 from chassis.database import Connection, Pool
 from chassis.health import Health
@@ -34,7 +34,7 @@ from chassis.http import Reads, build_app, serve
 from chassis.inputs import CommandIntake, DueIntake, EventIntake, Intake
 from chassis.operator import operator_routes, time_routes
 from chassis.parked import Record, headers_of
-from chassis.processor import Answer, Input, Outcome, Processor
+from chassis.processor import Answer, Input, Outcome, Processor, due_input
 from chassis.reading import read_record
 from chassis.relay import Relay
 from chassis.retention import Retention
@@ -157,7 +157,9 @@ class Running:
         await _wait_for("migrations", deadline, self._migrations_applied)
         await _wait_for("topics", deadline, self._topics_exist)
         await self.time.recall(self.pool)
-        self.processor = Processor(self.pool, now=self.time.now, service=service.name, calendar=settings.calendar)
+        self.processor = Processor(
+            self.pool, now=self.time.now, service=service.name, clocks=service.clocks, calendar=settings.calendar
+        )
         self.relay = Relay(dsn, self.broker, service=service.name, topic=topic(service.name))
         self.admission = Admission(self.processor)
         self.clocks = {i.table: Clock(i, self.processor, self.pool) for i in service.clocks}

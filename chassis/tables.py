@@ -108,6 +108,10 @@ class Table:
         """The rows whose `column` equals what the input names; `k` in `where` is that value."""
         return Many(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, column, where, order, limit)
 
+    def in_hand(self, key_of: str | KeyOf, *, column: str, where: Callable[[Any], bool]) -> InHand:
+        """The rows that this batch has read or made, whose `column` equals what the input names, as they are now."""
+        return InHand(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, attrgetter(column), where)
+
     def row(self, record: Sequence[Any]) -> tuple[int, Any]:
         """Version and state from a record of `select`."""
         values = list(record)
@@ -190,10 +194,27 @@ class Many:
         return tuple(rows.get(self.table, key) for key in found)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class InHand:
+    """Rows of the batch itself: needs no read. For a clock that is set off by inputs of its own batch."""
+
+    table: Table
+    key_of: KeyOf
+    column_of: Callable[[Any], Any]
+    where: Callable[[Any], bool]
+
+    def give(self, rows: Rows, data: Any) -> tuple[Any, ...]:
+        key, column_of, where = self.key_of(data), self.column_of, self.where
+        return tuple(row for row in rows.in_hand(self.table) if column_of(row) == key and where(row))
+
+
+Need = By | Many | InHand
+
+
 class State:
     """A frozen dataclass put together from several needs, one for each of its fields."""
 
-    def __init__(self, shape: type[Any], **needs: By | Many) -> None:
+    def __init__(self, shape: type[Any], **needs: Need) -> None:
         fields = [f.name for f in dataclasses.fields(shape)]
         if sorted(fields) != sorted(needs):
             raise TypeError(f"{shape.__name__} has {', '.join(fields)}; given {', '.join(needs)}")
@@ -203,10 +224,10 @@ class State:
         return self.shape(*[need.give(rows, data) for need in self.needs])
 
 
-Given = By | Many | State
+Given = Need | State
 
 
-def needs_of(given: Given | None) -> tuple[By | Many, ...]:
+def needs_of(given: Given | None) -> tuple[Need, ...]:
     """The single needs that make up what a rule is given."""
     if given is None:
         return ()
@@ -230,6 +251,14 @@ class Rows:
         if read is None or (pair := read.get(key)) is None:
             return None
         return pair[1]
+
+    def in_hand(self, table: Table) -> Iterable[Any]:
+        """Every row of a table that was read or made, as it is now."""
+        changed = self.changed.get(table, {})
+        yield from changed.values()
+        for key, (_, row) in self.read.get(table, {}).items():
+            if key not in changed:
+                yield row
 
     def put(self, row: Any) -> None:
         table = Table.of[type(row)]
@@ -265,8 +294,7 @@ class Rows:
         many: dict[Many, set[Key]] = {}
         for given, data in asked:
             for need in needs_of(given):
-                key = need.key_of(data)
-                if key is None:
+                if isinstance(need, InHand) or (key := need.key_of(data)) is None:
                     continue
                 if isinstance(need, Many):
                     many.setdefault(need, set()).add(key)

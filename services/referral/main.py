@@ -40,7 +40,7 @@ INPUTS = (
         ScreeningCompleted,
         decide=consultation.consider_screening,
         state=store.consultation_of_screening,
-        makes_due=store.pools,
+        makes_due=store.pool_asked_by_screening,
     ),
     command(
         "POST /consultations",

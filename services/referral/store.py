@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from attune_contracts.screening import ScreeningCompleted
 from chassis.database import Connection
+from chassis.inputs import AtOnce
 from chassis.tables import State, Table
-from services.referral.domain.allocation import ASKED, ENDED, LEAVING, WAITING, PoolAtWork
+from services.referral.domain.allocation import ASKED, ENDED, KIN, LEAVING, WAITING, PoolAtWork
 from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
 from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Offer, Refusal
@@ -68,7 +70,7 @@ case_in_pool = State(CaseInPool, case=consultation, pool=pools.by("team_id"))
 
 _ORDER = "place, consultation_id"
 _HAS_FREE_POINTS = "EXISTS (SELECT FROM pools WHERE pools.team_id = k AND free_points > 0)"
-_OPEN = "status = 'accepted' AND assigned_to IS NOT NULL"
+_ASSIGNED = "status = 'accepted' AND waiting_since IS NULL"
 
 # `ANY (ARRAY(...))` is looked up in the index, where `IN (...)` may read every open case of the team.
 _WHO_HANDS_OVER = """ANY (ARRAY(
@@ -97,7 +99,7 @@ pool_at_work = State(
     leaving=consultations.many(
         "key",
         column="team_id",
-        where=f"{_OPEN} AND EXISTS (SELECT FROM pools WHERE pools.team_id = k AND hands_over) "
+        where="status = 'accepted' AND EXISTS (SELECT FROM pools WHERE pools.team_id = k AND hands_over) "
         f"AND assigned_to = {_WHO_HANDS_OVER}",
         order="assigned_at DESC, consultation_id",
         limit=LEAVING,
@@ -108,10 +110,28 @@ pool_at_work = State(
     siblings=consultations.many(
         "key",
         column="team_id",
-        where=f"{_OPEN} AND {_HAS_FREE_POINTS} AND family_id = {_FAMILIES_IN_LINE}",
+        where=f"{_ASSIGNED} AND {_HAS_FREE_POINTS} AND family_id = {_FAMILIES_IN_LINE}",
         order="assigned_at",
         limit=ASKED + WAITING,
     ),
+    asking=consultations.in_hand(
+        "key", column="team_id", where=lambda case: case.unsettled and case.waiting_since is not None
+    ),
+    kin=consultations.in_hand(
+        "key", column="team_id", where=lambda case: case.status == "accepted" and case.assigned_to is not None
+    ),
+)
+
+
+def _team_asked(event: ScreeningCompleted) -> UUID | None:
+    """The pool that a screening will ask for a place, where it is plain before the rule has looked."""
+    return event.team_id if event.follows in ("consultation_routine", "consultation_urgent") else None
+
+
+pool_asked_by_screening = AtOnce(
+    pools,
+    _team_asked,
+    also=(consultations.many("pregnancy_id", column="family_id", where=_ASSIGNED, order="assigned_at DESC", limit=KIN),),
 )
 
 PRIORITY = "CASE band WHEN 0 THEN 'urgent' ELSE 'routine' END AS priority"

@@ -14,7 +14,6 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import CompetenceAwarded, PractitionerLeft, PractitionerRegistered
-from chassis.clock import due_input
 from chassis.commands import Command
 from chassis.database import Pool
 from chassis.inputs import CommandIntake, DueIntake, EventIntake

@@ -26,6 +26,8 @@ from services.referral.domain.pool import Pool, hand_over_reason
 
 ASKED, WAITING, LEAVING, ENDED = 500, 100, 100, 500
 """Cases of each kind that one look reads at most; a pool with more stays due."""
+KIN = 12
+"""Open cases of one family that are looked at."""
 
 
 @value(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class PoolAtWork:
     to leave its practitioner, who refused it."""
     siblings: tuple[Consultation, ...]
     """Open assigned cases of the families that want a place; read only where the pool had free points."""
+    asking: tuple[Consultation, ...] = ()
+    """Accepted in this very moment, by an input that set the pool to work; no read can find them yet."""
+    kin: tuple[Consultation, ...] = ()
+    """Open assigned cases of the families of `asking`."""
 
 
 def allocate(work: PoolAtWork, due: Due, cause: Cause) -> Decision:
@@ -66,7 +72,11 @@ class _Look:
         self.policy = self.before.policy
         self.seats = Seats(self.before.members, self.at)
         # By number, because a UUID computes its hash in Python, twice for each case.
-        self.homes = {c.family_id.int: c.assigned_to for c in work.siblings if c.status == "accepted" and c.family_id}
+        self.homes = {
+            c.family_id.int: c.assigned_to
+            for c in (*work.kin, *work.siblings)
+            if c.status == "accepted" and c.family_id
+        }
         self.again = len(work.asked) == ASKED or len(work.leaving) == LEAVING or len(work.ended) == ENDED
         self.leaving: dict[UUID, tuple[UUID, HandOverReason]] = {}
         self.taken: list[Consultation] = []
@@ -133,6 +143,9 @@ class _Look:
     def _line(self) -> list[Consultation]:
         """Everybody who wants points: a place, another owner, or more of their practitioner's for direct work."""
         asked = [c for c in self.work.asked if c.unsettled and c.place is not None]
+        if self.work.asking:
+            read = {c.consultation_id.int for c in self.work.asked}
+            asked += [c for c in self.work.asking if c.consultation_id.int not in read]
         if self.policy is not None:
             asked = [weighed(c, self.policy) for c in asked]
         line = [*asked, *[c for c in self.work.waiting if not c.unsettled and c.place is not None]]

@@ -70,8 +70,11 @@ CREATE INDEX consultations_of_child ON consultations (child_id) WHERE child_id I
 CREATE INDEX places_in_order ON consultations (unsettled, team_id, place)
     WHERE unsettled OR place IS NOT NULL;
 
--- Open cases of a team: by family for siblings, and as a whole for hand-over.
-CREATE INDEX open_cases_of_family ON consultations (team_id, family_id)
+-- Assigned cases: of a family for siblings, of a practitioner for hand-over. The conditions differ in words only, so that
+-- a plan made while the table is empty can take the right one alone.
+CREATE INDEX open_cases_of_family ON consultations (family_id)
+    WHERE status = 'accepted' AND waiting_since IS NULL AND family_id IS NOT NULL;
+CREATE INDEX open_cases_of_practitioner ON consultations (assigned_to)
     WHERE status = 'accepted' AND assigned_to IS NOT NULL;
 
 -- What a team's ended cases gave back, for the forecast of a wait.
