@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from chassis.problem import Unavailable
 from chassis.processor import BATCH, Answer, Input, Outcome, Processor
 
 WRITERS = 2
-"""Batches of commands under way at once: one is decided while the other waits for the disk."""
+"""Batches of commands under way at once at most."""
+RELIEF_SECONDS = 0.05
+"""How long a batch waits for the one before: two at once may want the same rows, and then one is decided for nothing."""
 LONGEST_PAUSE = 0.008
 """Seconds; callers wait for their answers."""
 QUEUE = 5_000
@@ -32,6 +35,8 @@ class Admission:
         self._queue: asyncio.Queue[tuple[Input, asyncio.Future[Outcome]]] = asyncio.Queue(QUEUE)
         self._open = False
         self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def open(self) -> None:
         self._open = True
@@ -76,9 +81,13 @@ class Admission:
         while True:
             await pace.gather_after(len(waiting), longest=LONGEST_PAUSE)
             waiting = [await self._queue.get()]
+            if self._busy:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._idle.wait(), RELIEF_SECONDS)
             while len(waiting) < BATCH and not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
             self._busy += 1
+            self._idle.clear()
             try:
                 outcomes = await self.processor.process([i for i, _ in waiting])
                 for (_, future), outcome in zip(waiting, outcomes, strict=True):
@@ -86,6 +95,8 @@ class Admission:
                         future.set_result(outcome)
             finally:
                 self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
                 for _, future in waiting:
                     if not future.done():
                         future.set_result(Unavailable("the service is stopping"))
