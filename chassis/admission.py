@@ -19,7 +19,7 @@ from chassis.processor import BATCH, Answer, Input, Outcome, Processor
 WRITERS = 2
 """Batches of commands under way at once at most."""
 RELIEF_SECONDS = 0.05
-"""How long a batch waits for the one before: two at once may want the same rows, and then one is decided for nothing."""
+"""How long a batch waits for the one before: two at once may want the same rows, and one is then decided in vain."""
 LONGEST_PAUSE = 0.008
 """Seconds; callers wait for their answers."""
 QUEUE = 5_000
@@ -79,7 +79,7 @@ class Admission:
         """One writer, for as long as the service runs: whatever waits when it is free makes its next batch."""
         waiting: list[tuple[Input, asyncio.Future[Outcome]]] = []
         while True:
-            await pace.gather_after(len(waiting), longest=LONGEST_PAUSE)
+            await pace.gather_after(len(waiting), longest=LONGEST_PAUSE, breath=0)
             waiting = [await self._queue.get()]
             if self._busy:
                 with contextlib.suppress(TimeoutError):

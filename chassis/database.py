@@ -6,6 +6,7 @@ import asyncio
 from typing import TypeAlias
 
 import asyncpg
+import asyncpg.protocol.protocol as asyncpg_protocol
 from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -28,8 +29,19 @@ _SESSION = {
 }
 
 
+def only_lists_are_arrays() -> None:
+    """Tells asyncpg that nothing but lists and tuples is an array: it asks two abstract classes about every element.
+
+    A thirtieth of what a service does under load. These are names of asyncpg's own; `tests/chassis/test_database.py`
+    holds that it still asks them.
+    """
+    asyncpg_protocol.IterableABC = list | tuple
+    asyncpg_protocol.SizedABC = object
+
+
 async def connect_pool(dsn: str, *, size: int, name: str) -> Pool:
     """A pool whose connections are all open; raises whatever asyncpg raises when the server is away."""
+    only_lists_are_arrays()
     return await asyncpg.create_pool(
         dsn,
         min_size=size,

@@ -99,6 +99,8 @@ class Done:
 
 
 Outcome = Answer | Exception | str
+Stored = tuple[int, Any]
+"""A row with its version."""
 
 
 class KeyReused(Refused):
@@ -137,12 +139,14 @@ class Processor:
         self._apart_until = 0.0
         self.parking = Parking()
         self.on_events: Callable[[], None] = lambda: None
-        self.on_rows: list[Callable[[Sequence[Any]], None]] = []
+        self.on_rows: list[Callable[[Sequence[Stored]], None]] = []
         self.on_due: Callable[[Table, Sequence[UUID]], None] = lambda _table, _keys: None
         self.last_success = time.monotonic()
         self.failing_since: float | None = None
 
-    async def process(self, inputs: Sequence[Input], *, give_up: Callable[[], bool] = lambda: False) -> list[Outcome]:
+    async def process(
+        self, inputs: Sequence[Input], *, give_up: Callable[[], bool] = lambda: False, known: Sequence[Stored] = ()
+    ) -> list[Outcome]:
         """Handles a batch to its end: every input is done, refused, a duplicate or parked.
 
         Waits as long as the database is away, commands only `PATIENCE_SECONDS`. Raises GivenUp when `give_up` says so.
@@ -157,7 +161,8 @@ class Processor:
             results: Sequence[Outcome | None]
             try:
                 async with self.pool.acquire(timeout=5) as connection:
-                    work = await self._attempt(connection, batch, careful=careful, at_once=at_once)
+                    seen = () if tries else known
+                    work = await self._attempt(connection, batch, careful=careful, at_once=at_once, known=seen)
             except StartAgain:
                 continue
             except Exception as error:
@@ -223,10 +228,17 @@ class Processor:
         return work.results()[0], lambda: self._after(work)
 
     async def _attempt(
-        self, connection: Connection, inputs: list[Input], *, careful: bool, at_once: bool = False
+        self,
+        connection: Connection,
+        inputs: list[Input],
+        *,
+        careful: bool,
+        at_once: bool = False,
+        known: Sequence[Stored] = (),
     ) -> _Work:
         started = time.perf_counter()
         work = _Work(self, list(inputs), self.now(), at_once=at_once)
+        work.rows.remember(known)
         if careful:
             await work.recognise(connection)
         await work.rows.load(connection, work.asked())
@@ -249,7 +261,7 @@ class Processor:
             self.parking.any_open = True
         if work.writing.events:
             self.on_events()
-        changed = [row for rows in work.rows.changed.values() for row in rows.values()]
+        changed = [stored for table in work.rows.changed for stored in work.rows.next_versions(table)]
         for callback in self.on_rows if changed else ():
             try:
                 callback(changed)

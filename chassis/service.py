@@ -34,7 +34,7 @@ from chassis.http import Reads, build_app, serve
 from chassis.inputs import CommandIntake, DueIntake, EventIntake, Intake
 from chassis.operator import operator_routes, time_routes
 from chassis.parked import Record, headers_of
-from chassis.processor import Answer, Input, Outcome, Processor, due_input
+from chassis.processor import Answer, Input, Outcome, Processor, Stored, due_input
 from chassis.reading import read_record
 from chassis.relay import Relay
 from chassis.retention import Retention
@@ -104,16 +104,20 @@ class Context:
         """Submits one of the service's own commands. Raises Refused or Unavailable."""
         return await self._admission.submit(self._internal[type(command)], command)
 
-    async def submit_all(self, commands: Sequence[Command]) -> list[Outcome]:
-        """Submits many of the service's own commands as one batch; what `submit` would raise is in the list."""
+    async def submit_all(self, commands: Sequence[Command], *, known: Sequence[Stored] = ()) -> list[Outcome]:
+        """Submits many of the service's own commands as one batch; what `submit` would raise is in the list.
+
+        `known`: rows as this process stored them, which then need not be read; only where a rule that finds them
+        changed by somebody else writes them, and so would notice.
+        """
         inputs = []
         for command in commands:
             id_ = uuid7()
             inputs.append(Input(self._internal[type(command)], id_, command, id_, fingerprint=b""))
-        return await self._processor.process(inputs)
+        return await self._processor.process(inputs, known=known)
 
-    def on_commit(self, callback: Callable[[Sequence[Any]], None]) -> None:
-        """`callback` is given the rows of every committed batch, in this process."""
+    def on_commit(self, callback: Callable[[Sequence[Stored]], None]) -> None:
+        """`callback` is given the rows of every committed batch, in this process, each with its version."""
         self._processor.on_rows.append(callback)
 
     def on_stop(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -288,6 +288,12 @@ class Rows:
         read, asked = self.read.get(table, {}), self.asked.get(table, set())
         return [key for key in self.changed[table] if key not in read and key not in asked]
 
+    def remember(self, known: Iterable[tuple[int, Any]]) -> None:
+        """Rows as somebody saw them last: not read again. A wrong memory is a lost race when the row is written."""
+        for version, row in known:
+            table = Table.of[type(row)]
+            self.read.setdefault(table, {})[table.key_of(row)] = version, row
+
     async def load(self, connection: Connection, asked: Iterable[tuple[Given | None, Any]]) -> None:
         """One statement for everything, whatever the number of inputs and of tables."""
         keys = self.asked
@@ -298,7 +304,7 @@ class Rows:
                     continue
                 if isinstance(need, Many):
                     many.setdefault(need, set()).add(key)
-                elif not (need.table.immutable and self._recall(need.table, key)):
+                elif key not in self.read.get(need.table, ()) and not self._recall(need.table, key):
                     keys.setdefault(need.table, set()).add(key)
         reads: list[tuple[Table | Many, list[Key]]] = [(table, list(wanted)) for table, wanted in keys.items()]
         reads += [(need, list(wanted)) for need, wanted in many.items()]
@@ -326,7 +332,7 @@ class Rows:
             self.found.setdefault((need, record[0]), []).append(key)
 
     def _recall(self, table: Table, key: Key) -> bool:
-        if key not in table.known:
+        if not table.immutable or key not in table.known:
             return False
         self.read.setdefault(table, {})[key] = table.known[key]
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +26,8 @@ class Shape:
     batch: int
     workers: int
     capacity: int
+    gather_s: float = 0.0
+    """How long what is not urgent waits for company, where a batch costs hardly more than a letter."""
 
 
 @dataclass(slots=True)
@@ -38,6 +41,7 @@ class Lane:
     failing_since: datetime | None = None
     failing_reason: str | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _urgent: asyncio.Event = field(default_factory=asyncio.Event)
     _seconds_per_letter: float = 0.01
     _promised_until: float = 0.0
 
@@ -45,6 +49,7 @@ class Lane:
         """False when there is no room; what is urgent always finds some, in front."""
         if message.is_urgent:
             self.waiting.appendleft(message)
+            self._urgent.set()
         elif len(self.waiting) >= self.shape.capacity:
             return False
         else:
@@ -57,6 +62,10 @@ class Lane:
         while not self.waiting:
             self._wake.clear()
             await self._wake.wait()
+            if self.shape.gather_s and self.waiting and not self.waiting[0].is_urgent:
+                self._urgent.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._urgent.wait(), self.shape.gather_s)
         taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.shape.batch))]
         while self.waiting and len(taken) < MOST_IN_DIGEST and self._belongs_to(taken[-1]):
             taken.append(self.waiting.popleft())

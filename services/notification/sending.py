@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from chassis.processor import Stored
 from chassis.service import Context
 from services.notification import store
 from services.notification.channels.channel import Channel
 from services.notification.channels.email import EmailChannel, MailServer
 from services.notification.channels.file import FileChannel
 from services.notification.courier import Courier
+from services.notification.domain.commands import RecordDelivery
+from services.notification.domain.message import is_claimed
 from services.notification.lane import Shape
 from services.notification.letters import Letters
 from services.notification.settings import NotificationSettings
 
-FILE_SHAPE = Shape(batch=500, workers=2, capacity=20_000)
+FILE_SHAPE = Shape(batch=500, workers=2, capacity=20_000, gather_s=0.02)
+MOST_REMEMBERED = 50_000
+"""Claimed rows that are kept for their report; what is not among them is read."""
 MAIL_WAITING_PER_CONNECTION = 16
 """Few: what is claimed and not begun when the process is killed becomes doubtful."""
 
@@ -30,14 +36,26 @@ async def send_claimed(context: Context) -> None:
         async with context.connection() as connection:
             return await store.addressees(connection, message_ids)
 
+    claimed: dict[UUID, Stored] = {}
+
+    async def submit(reports: Sequence[RecordDelivery]) -> Sequence[Any]:
+        known = [stored for report in reports if (stored := claimed.pop(report.message_id, None)) is not None]
+        return await context.submit_all(reports, known=known)
+
+    def stored(rows: Sequence[Stored]) -> None:
+        if len(claimed) > MOST_REMEMBERED:
+            claimed.clear()
+        claimed.update({row.message_id: (version, row) for version, row in rows if is_claimed(row)})
+        courier.notify([row for _, row in rows])
+
     courier = Courier(
         channels_of(settings),
         Letters(settings.case_link, caregiver_link=settings.caregiver_link),
-        submit=context.submit_all,
+        submit=submit,
         addressees=addressees,
         now=context.now,
     )
-    context.on_commit(courier.notify)
+    context.on_commit(stored)
     context.on_stop(courier.drain)
     context.show("channels_failing", courier.failing)
     await courier.run()

@@ -115,7 +115,7 @@ pool_at_work = State(
         limit=ASKED + WAITING,
     ),
     asking=consultations.in_hand(
-        "key", column="team_id", where=lambda case: case.unsettled and case.waiting_since is not None
+        "key", column="team_id", where=lambda case: case.unsettled and case.place is not None
     ),
     kin=consultations.in_hand(
         "key", column="team_id", where=lambda case: case.status == "accepted" and case.assigned_to is not None
@@ -131,7 +131,9 @@ def _team_asked(event: ScreeningCompleted) -> UUID | None:
 pool_asked_by_screening = AtOnce(
     pools,
     _team_asked,
-    also=(consultations.many("pregnancy_id", column="family_id", where=_ASSIGNED, order="assigned_at DESC", limit=KIN),),
+    also=(
+        consultations.many("pregnancy_id", column="family_id", where=_ASSIGNED, order="assigned_at DESC", limit=KIN),
+    ),
 )
 
 PRIORITY = "CASE band WHEN 0 THEN 'urgent' ELSE 'routine' END AS priority"

@@ -49,7 +49,7 @@ class Instance:
             now=lambda: after(seconds=self.later_s),
         )
         self.processor.on_due = lambda table, keys: self.clocks[table].hint(keys)
-        self.processor.on_rows.append(self.courier.notify)
+        self.processor.on_rows.append(lambda stored: self.courier.notify([row for _, row in stored]))
         self.admission.open()
 
     async def record(self, commands: Sequence[RecordDelivery]) -> Sequence[Any]:

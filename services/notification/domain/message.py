@@ -121,3 +121,8 @@ class Message:
             "kind": self.kind,
             "attempt": min(self.attempt, ATTEMPT_SHOWN),
         }
+
+
+def is_claimed(row: object) -> bool:
+    """A message that somebody is about to send."""
+    return isinstance(row, Message) and row.status == "sending"
