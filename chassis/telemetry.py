@@ -67,7 +67,8 @@ DECIDE_ERRORS = Counter(
 )
 RETRIES = Counter(
     "attune_retries",
-    "Work tried again. reason: race (a row had changed), away (no database), relay (no broker), error (anything else).",
+    "Work tried again. reason: race (a row had changed), apart (perhaps a clock's fault: again without it), "
+    "away (no database), relay (no broker), error (anything else).",
     ("reason",),
     registry=REGISTRY,
 )

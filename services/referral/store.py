@@ -114,9 +114,7 @@ pool_at_work = State(
         order="assigned_at",
         limit=ASKED + WAITING,
     ),
-    asking=consultations.in_hand(
-        "key", column="team_id", where=lambda case: case.unsettled and case.place is not None
-    ),
+    asking=consultations.in_hand("key", column="team_id", where=lambda case: case.unsettled and case.place is not None),
     kin=consultations.in_hand(
         "key", column="team_id", where=lambda case: case.status == "accepted" and case.assigned_to is not None
     ),

@@ -17,7 +17,7 @@ from attune_contracts.workforce import CompetenceAwarded, PractitionerLeft, Prac
 from chassis.commands import Command
 from chassis.database import Pool
 from chassis.inputs import CommandIntake, DueIntake, EventIntake
-from chassis.processor import Answer, Input, Processor
+from chassis.processor import Answer, Input, Processor, due_input
 from services.referral import pool_store, store
 from services.referral.domain.commands import CloseCase, HandOverCase, RequestConsultation
 from services.referral.domain.consultation import concern_id
@@ -38,9 +38,13 @@ LEDGER = """SELECT
 class Instance:
     """One process's worth of the service, without broker and HTTP, and without hints: sweeps find everything."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, at_once: bool = True) -> None:
         self.pool, self.days = pool, 0
-        self.processor = Processor(pool, now=lambda: NOON + timedelta(days=self.days), service="referral")
+        clocks = CLOCKS if at_once else ()
+        self.processor = Processor(
+            pool, now=lambda: NOON + timedelta(days=self.days), service="referral", clocks=clocks
+        )
+        self.processor.parking.any_open = False  # the database is new
 
     async def hear(self, *events: Event, ids: Sequence[UUID] = ()) -> None:
         named = zip(events, ids or [uuid7() for _ in events], strict=True)
@@ -103,9 +107,10 @@ def joins(name: str, capacity: int) -> tuple[Event, Event]:
     )
 
 
-@pytest.fixture
-def referral(database_pool: Pool) -> Instance:
-    return Instance(database_pool)
+@pytest.fixture(params=["at once", "by itself"])
+def referral(database_pool: Pool, request: pytest.FixtureRequest) -> Instance:
+    """The pool decides in the batch that asks it, as it does when nothing is in the way; and afterwards."""
+    return Instance(database_pool, at_once=request.param == "at once")
 
 
 async def test_concerns_are_assigned_within_the_capacity_and_the_rest_waits(referral: Instance) -> None:
@@ -289,3 +294,28 @@ async def test_the_database_refuses_points_beyond_the_capacity(
             "UPDATE pools SET members = jsonb_set(members, '{0,used_points}', $1::jsonb)", str(points)
         )
     assert refused.value.constraint_name == constraint
+
+
+async def test_a_concern_is_assigned_in_the_transaction_that_makes_its_consultation(database_pool: Pool) -> None:
+    referral = Instance(database_pool)
+    await referral.hear(*joins("ann", 4))
+    await referral.come_to_rest()
+    await referral.hear(concern("a"))
+    assert await referral.ledger() == (1, 0, 0)
+    assert await database_pool.fetchval("SELECT count(DISTINCT recorded_at) FROM journal WHERE key IS NOT NULL") == 1
+
+
+async def test_siblings_go_to_the_same_practitioner_also_within_one_batch(referral: Instance) -> None:
+    await referral.hear(*joins("ann", 20), *joins("ben", 20))
+    await referral.come_to_rest()
+    families = [some_id(f"family {n}") for n in range(4)]
+    await referral.hear(*[concern(f"first {n}", pregnancy_id=family) for n, family in enumerate(families)])
+    await referral.come_to_rest()
+    twins = [concern(f"{which} {n}", pregnancy_id=f) for n, f in enumerate(families) for which in ("second", "third")]
+    await referral.hear(*twins)
+    await referral.come_to_rest()
+    rows = await referral.pool.fetch(
+        "SELECT family_id, count(*) AS cases, count(DISTINCT assigned_to) AS owners FROM consultations GROUP BY 1"
+    )
+    assert {(r["cases"], r["owners"]) for r in rows} == {(3, 1)}
+    assert len(rows) == 4
