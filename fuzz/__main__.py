@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from attune.stack.layout import ROOT
 from attune.stack.stack import Stack
-from fuzz import run
+from fuzz import run, streams
 from fuzz.generated import Size
 from fuzz.run import Found, Told
 
 REPORT = ROOT / "reports" / "fuzz.json"
-PARTS = ("routes", "raw")
+PARTS = ("routes", "raw", "records")
 
 
 def main() -> int:
@@ -42,13 +42,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(2**31), help="the same seed sends the same")
     parser.add_argument("--requests", type=int, default=100_000, help="at least so many requests to documented routes")
     parser.add_argument("--raw", type=int, default=4_000, help="so much raw HTTP to each service")
+    parser.add_argument("--records", type=int, default=12_000, help="so many bad records, one in a hundred huge")
     parser.add_argument("--only", action="append", choices=PARTS, help="only this part; may be repeated")
     return parser.parse_args()
 
 
 def _measure(asked: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     wanted = asked.only or PARTS
-    totals = {"routes": asked.requests, "raw HTTP": 4 * (asked.raw + 48)}
+    totals = {"routes": asked.requests, "raw HTTP": 4 * (asked.raw + 48), "records": asked.records}
     bars: dict[str, Any] = {}
 
     def told(part: str, done: int) -> None:
@@ -72,6 +73,10 @@ def _parts(stack: Stack, asked: argparse.Namespace, wanted: Any, told: Told) -> 
         report["raw"] = asyncio.run(
             run.raw(stack, known, seed=asked.seed, count=asked.raw, slow=48, told=told)
         ).summary()
+    if "records" in wanted:
+        huge = asked.records // 100
+        found, flood = asyncio.run(streams.flood(stack, seed=asked.seed, count=asked.records, huge=huge, told=told))
+        report["records"] = found.summary() | flood.summary()
     afterwards = Found()
     run.health(stack, afterwards)
     report["afterwards"] = afterwards.summary()
@@ -89,6 +94,11 @@ def summary(report: dict[str, Any]) -> str:
             f"{part}: {figures['sent']} sent, {figures['server_errors']} answers of 5xx, {figures['hangs']} hangs, "
             f"slowest {figures['slowest_s']} s, {len(figures['failures'])} kinds of failure"
         )
+        if part == "records":
+            lines.append(
+                f"  parked {figures['to_be_parked']}, {figures['families']} families meanwhile, the slowest "
+                f"{figures['slowest_family_s']} s, memory grown by {figures['grown_mib']} MiB"
+            )
         lines += [f"  {one['times']} times {one['what']}" for one in figures["failures"][:20]]
     return "\n".join([*lines, f"{REPORT.relative_to(ROOT)} has everything"])
 
