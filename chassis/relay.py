@@ -26,7 +26,7 @@ from chassis.stream import Broker
 
 log = structlog.get_logger(__name__)
 
-CHUNK = 1000
+CHUNK = 500
 POLL_SECONDS = 0.25
 SEND_SECONDS = 15.0
 _LOCK = 7_201_001

@@ -37,7 +37,9 @@ from chassis.settings import TOPIC_KEEP_DAYS
 
 log = structlog.get_logger(__name__)
 
-MAX_RECORDS = 500
+MAX_RECORDS = 250
+FETCH_BYTES = 1 << 20
+"""As large as the largest record may be, which is some thousand events."""
 HAND_OVER_SECONDS = 15.0
 COMMIT_SECONDS = 0.1
 ZOMBIE_SECONDS = 30.0
@@ -236,7 +238,9 @@ class Subscription:
             session_timeout_ms=6000,
             heartbeat_interval_ms=1000,
             rebalance_timeout_ms=30_000,
-            max_partition_fetch_bytes=4 << 20,
+            # What was fetched and not yet handled is held in memory.
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
             listener=_HandOver(self),
             parser=self._parse,
             decoder=_raw,

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from chassis.value import value
 
 LONDON = ZoneInfo("Europe/London")
@@ -33,6 +31,8 @@ def end_of(day: date) -> datetime:
 
 @cache
 def _bank_holidays(year: int) -> frozenset[date]:
+    import holidays  # four MiB, and most services never ask
+
     return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))
 
 

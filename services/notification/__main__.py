@@ -1,5 +1,6 @@
 """The notification service as a process."""
 
+import chassis.lean  # noqa: F401 - first
 from chassis.service import main
 from services.notification.main import SERVICE
 

@@ -30,7 +30,7 @@ Addressees = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Addressee]]]
 
 MARGIN_S = 3.0
 """Left of a lease at least, when a send ends as late as it may."""
-REPORTS_AT_ONCE = 500
+REPORTS_AT_ONCE = 250
 TRY_REPORT_AGAIN_S = 0.2
 _COUNTED = {"sent": "delivered", "failed": "failed", "doubtful": "doubtful", "suppressed": "suppressed"}
 

@@ -19,7 +19,7 @@ from services.notification.lane import Shape
 from services.notification.letters import Letters
 from services.notification.settings import NotificationSettings
 
-FILE_SHAPE = Shape(batch=500, workers=2, capacity=20_000, gather_s=0.02)
+FILE_SHAPE = Shape(batch=250, workers=2, capacity=20_000, gather_s=0.02)
 MOST_REMEMBERED = 50_000
 """Claimed rows that are kept for their report; what is not among them is read."""
 MAIL_WAITING_PER_CONNECTION = 16

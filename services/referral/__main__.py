@@ -1,5 +1,6 @@
 """`python -m services.referral`: serve, migrate, topics or describe."""
 
+import chassis.lean  # noqa: F401 - first
 from chassis.service import main
 from services.referral.main import SERVICE
 

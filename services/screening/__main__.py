@@ -1,5 +1,6 @@
 """The screening service as a process."""
 
+import chassis.lean  # noqa: F401 - first
 from chassis.service import main
 from services.screening.main import SERVICE
 

@@ -1,5 +1,6 @@
 """The workforce service as a process."""
 
+import chassis.lean  # noqa: F401 - first
 from chassis.service import main
 from services.workforce.main import SERVICE
 
