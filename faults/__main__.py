@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from attune.stack.layout import ROOT
-from faults import checks, report
+from faults import checks, released, report
 from faults.campaign import Campaign, Result, Struck
 from faults.plan import Plan, plan
 from faults.verdict import judge
@@ -70,7 +70,7 @@ async def run(made: Plan, console: Console) -> report.Judged:
 
 
 async def _judged(result: Result) -> report.Judged:
-    judged = report.Judged(result, await judge(result, checks.check))
+    judged = report.Judged(result, await judge(result, checks.check, released.check))
     if not judged.holds:
         _keep(result)
     return judged

@@ -145,7 +145,7 @@ class Proxy:
         sink: asyncio.StreamWriter,
         look: Callable[[bytes], bool] | None,
     ) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while chunk := await source.read(_CHUNK):
                 await self._clear.wait()
                 sky = self.sky
@@ -163,4 +163,6 @@ class Proxy:
             # One side has said all: the other may still have something to say.
             if sink.can_write_eof() and not sink.is_closing():
                 sink.write_eof()
+        except OSError:
+            link.abort()  # who was killed must not live on at the other end
         return None

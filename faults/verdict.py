@@ -14,10 +14,12 @@ FULL = 200
 STRUCK_AT_LEAST = 20
 
 
-async def judge(result: Result, check: Check) -> dict[str, Finding]:
+async def judge(result: Result, *checks: Check) -> dict[str, Finding]:
     """All findings by name."""
-    own = {f.name: f for f in _own(result)}
-    return own | dict(await check(result.world))
+    found = {f.name: f for f in _own(result)}
+    for check in checks:
+        found |= await check(result.world)
+    return found
 
 
 def _own(r: Result) -> Iterable[Finding]:

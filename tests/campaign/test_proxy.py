@@ -116,6 +116,19 @@ async def test_the_line_is_cut_after_so_many_bytes(proxy: Proxy, left: int) -> N
     assert proxy.passed == 2 + left
 
 
+async def test_who_dies_with_answers_unread_is_gone_at_the_other_end_too(proxy: Proxy) -> None:
+    reader, writer = await talk(proxy)
+    await said(reader, writer, b"x")
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(b"answers that nobody reads")
+    await asyncio.sleep(0.1)
+    assert proxy.links == 1
+    writer.transport.abort()  # a reset, as the kernel sends it for a killed process with unread answers
+    async with asyncio.timeout(2):
+        while proxy.links:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
 # --- commits ----------------------------------------------------------------------------------------------------------
 
 
