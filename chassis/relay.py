@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 CHUNK = 500
 POLL_SECONDS = 0.25
 SEND_SECONDS = 15.0
+SILENT_SECONDS = 30
+"""After so long without a word the server ends the session: the relay may have lost its machine, and holds the lock."""
 _LOCK = 7_201_001
 _SENT = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 _NEXT = """WITH sent AS (DELETE FROM outbox WHERE position = ANY($2::bigint[]))
@@ -70,7 +72,8 @@ class Relay:
 
     async def _hold_lock_and_publish(self) -> None:
         # A forgotten delete only means a duplicate: the relay need not wait for the disk.
-        connection = await database.connect(self.dsn, name=f"{self.service}-relay", synchronous_commit="off")
+        session = {"synchronous_commit": "off", "idle_session_timeout": f"{SILENT_SECONDS}s"}
+        connection = await database.connect(self.dsn, name=f"{self.service}-relay", **session)
         producer: AIOKafkaProducer | None = None
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):

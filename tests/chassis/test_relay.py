@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -22,6 +23,7 @@ from chassis.parked import Record
 from chassis.processor import Processor
 from chassis.relay import Relay
 from chassis.stream import Broker
+from faults.proxy import Proxy
 from tests.chassis.streaming import broker_at, everything_in, make_topic, until
 from tests.chassis.toy import adding
 
@@ -362,3 +364,28 @@ async def test_p1_an_event_that_commits_late_is_not_passed_over(
         await transaction.commit()
         await until(lambda: empty(pool))
     assert set(sequences(envelopes(await everything_in(kafka, topic)))) == {slow, quick}
+
+
+async def test_p5_a_relay_that_is_cut_off_loses_its_place_to_another(
+    new_relay: NewRelay, toy_database: str, processor: Processor, pool: database.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine is gone: nobody closes its session, which holds the lock."""
+    monkeypatch.setattr(relay, "SILENT_SECONDS", 1)
+    address = urlsplit(toy_database)
+    line = Proxy("postgres")
+    await line.open()
+    line.upstream = address.port
+    cut_off, other = new_relay(), new_relay()
+    cut_off.dsn = toy_database.replace(f":{address.port}", f":{line.port}")
+    async with at_work(cut_off):
+        await until(lambda: _holds(cut_off))
+        line.make("blackhole")
+        async with at_work(other):
+            await tell(processor, [uuid7()], 3)
+            await until(lambda: empty(pool))
+            assert other.holds_lock
+    await line.close()
+
+
+async def _holds(one: Relay) -> bool:
+    return one.holds_lock
