@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -168,9 +168,19 @@ def build_app(
     return app
 
 
+def _routes(router: APIRouter) -> Iterator[Any]:
+    """The routes of a router and of those that it includes, which FastAPI leaves as they are."""
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from _routes(included)
+
+
 def _permissions(router: APIRouter, reads: Reads) -> list[tuple[str, str, str]]:
     found = []
-    for route in router.routes:
+    for route in _routes(router):
         permission = reads.permission_of(route) if isinstance(route, APIRoute) else None
         if not isinstance(route, APIRoute) or permission is None:
             raise ValueError(f"{getattr(route, 'path', route)} asks for no permission")
