@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -104,6 +104,10 @@ class Table:
         """The one row whose key the input names, or None."""
         return By(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, _label(key_of))
 
+    def named_in(self, first: By, named_by: str | KeyOf) -> Named:
+        """The one row whose key a field of the row `first` names, or None."""
+        return Named(self, first, attrgetter(named_by) if isinstance(named_by, str) else named_by)
+
     def many(self, key_of: str | KeyOf, *, column: str, where: str = "true", order: str, limit: int) -> Many:
         """The rows whose `column` equals what the input names; `k` in `where` is that value."""
         return Many(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, column, where, order, limit)
@@ -190,8 +194,47 @@ class Many:
         )
 
     def give(self, rows: Rows, data: Any) -> tuple[Any, ...]:
-        found = rows.found.get((self, self.key_of(data)), ())
-        return tuple(rows.get(self.table, key) for key in found)
+        wanted = self.key_of(data)
+        if wanted is None:
+            return ()
+        found = rows.found.get((self, wanted), ())
+        given = tuple(rows.get(self.table, key) for key in found)
+        if self.where != "true" or not (changed := rows.changed.get(self.table)):
+            return given
+        return self._with_changed(rows, wanted, given, changed)
+
+    def _with_changed(
+        self, rows: Rows, wanted: Key, given: tuple[Any, ...], changed: dict[Key, Any]
+    ) -> tuple[Any, ...]:
+        """Also what earlier inputs of this batch made or changed: nobody can have read it."""
+        value, key_of = attrgetter(self.column), self.table.key_of
+        still = tuple(row for row in given if value(row) == wanted)
+        there = {key_of(row) for row in still}
+        new = tuple(row for key, row in changed.items() if value(row) == wanted and key not in there)
+        if new:
+            rows.offered.setdefault(self.table, set()).update(map(key_of, new))
+        return still + new
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Named:
+    """The row that another row names: read after that one, so it costs a further round trip."""
+
+    table: Table
+    first: By
+    named_by: KeyOf
+
+    @property
+    def key_of(self) -> KeyOf:
+        return self.first.key_of
+
+    def key(self, rows: Rows, data: Any) -> Key | None:
+        row = self.first.give(rows, data)
+        return None if row is None else self.named_by(row)
+
+    def give(self, rows: Rows, data: Any) -> Any:
+        key = self.key(rows, data)
+        return None if key is None else rows.get(self.table, key)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -208,7 +251,7 @@ class InHand:
         return tuple(row for row in rows.in_hand(self.table) if column_of(row) == key and where(row))
 
 
-Need = By | Many | InHand
+Need = By | Many | InHand | Named
 
 
 class State:
@@ -242,6 +285,8 @@ class Rows:
         self.changed: dict[Table, dict[Key, Any]] = {}
         self.found: dict[tuple[Many, Key], list[Key]] = {}
         self.asked: dict[Table, set[Key]] = {}
+        self.offered: dict[Table, set[Key]] = {}
+        """Rows that earlier inputs of this batch made, and that later ones were given."""
 
     def get(self, table: Table, key: Key) -> Any:
         changed = self.changed.get(table)
@@ -273,7 +318,9 @@ class Rows:
             table = Table.of[type(row)]
             key = table.key_of(row)
             if key in self.changed.get(table, ()) and not (
-                key in self.read.get(table, ()) or key in self.asked.get(table, ())
+                key in self.read.get(table, ())
+                or key in self.asked.get(table, ())
+                or key in self.offered.get(table, ())
             ):
                 return table
         return None
@@ -298,14 +345,37 @@ class Rows:
         """One statement for everything, whatever the number of inputs and of tables."""
         keys = self.asked
         many: dict[Many, set[Key]] = {}
+        later: list[tuple[Named, Any]] = []
         for given, data in asked:
             for need in needs_of(given):
                 if isinstance(need, InHand) or (key := need.key_of(data)) is None:
                     continue
-                if isinstance(need, Many):
+                if isinstance(need, Named):
+                    later.append((need, data))
+                elif isinstance(need, Many):
                     many.setdefault(need, set()).add(key)
                 elif key not in self.read.get(need.table, ()) and not self._recall(need.table, key):
                     keys.setdefault(need.table, set()).add(key)
+        await self._fetch(connection, keys, many)
+        if later:
+            await self._load_named(connection, later)
+
+    async def _load_named(self, connection: Connection, needs: Iterable[tuple[Named, Any]]) -> None:
+        """What the rows read so far name, once more in one statement."""
+        missing: dict[Table, set[Key]] = {}
+        for need, data in needs:
+            key, table = need.key(self, data), need.table
+            if key is None or key in self.read.get(table, ()) or key in self.asked.get(table, ()):
+                continue
+            if not self._recall(table, key):
+                missing.setdefault(table, set()).add(key)
+        for table, wanted in missing.items():
+            self.asked.setdefault(table, set()).update(wanted)
+        await self._fetch(connection, missing, {})
+
+    async def _fetch(
+        self, connection: Connection, keys: Mapping[Table, set[Key]], many: Mapping[Many, set[Key]]
+    ) -> None:
         reads: list[tuple[Table | Many, list[Key]]] = [(table, list(wanted)) for table, wanted in keys.items()]
         reads += [(need, list(wanted)) for need, wanted in many.items()]
         for (source, _), records in zip(reads, await _read(connection, reads), strict=True):

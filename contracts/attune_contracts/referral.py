@@ -80,7 +80,9 @@ TaskKind = Literal[
 TaskOutcome = Literal["done", "no_longer_needed"]
 
 
-class ConsultationRequested(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
+class ConsultationRequested(
+    Event, subject=("child_id", "consultation_id"), readers=("screening",), sensitivity="clinical"
+):
     """The specialists were asked to consult, by a concerning screening or by a professional."""
 
     consultation_id: UUID

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request
 
 from chassis.http import Reads
 from chassis.problem import NotFound
+from chassis.working_days import local_date
 from services.screening import store
-from services.screening.domain.calendar import local_date
 
 
 def routes(reads: Reads) -> APIRouter:

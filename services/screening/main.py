@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attune_contracts.referral import ConsultationRequested
 from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
-from chassis.inputs import command, on
+from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.screening import api, store
-from services.screening.domain import attempt, birth, certificate, definitions, pregnancy, screening
+from services.screening.cohort import COHORT
+from services.screening.domain import attempt, certificate, definitions, overdue, rating, screening
 from services.screening.domain.commands import (
     LoadInstrument,
     LoadPathway,
-    RecordBirth,
     RecordNotCompleted,
     RecordScreening,
-    RegisterPregnancy,
+    RecordSecondRating,
 )
 from services.screening.settings import ScreeningSettings
 
 INPUTS = (
-    command(
-        "POST /pregnancies",
-        RegisterPregnancy,
-        decide=pregnancy.register,
-        state=store.at_registration,
-        may="pregnancy.register",
-        status=201,
-    ),
-    command("POST /births", RecordBirth, decide=birth.record, state=store.at_birth, may="birth.record", status=201),
+    *COHORT,
     command(
         "PUT /instruments/{instrument}/{instrument_version}",
         LoadInstrument,
@@ -59,6 +52,16 @@ INPUTS = (
         may="screening.record",
         status=201,
     ),
+    command(
+        "POST /screenings/{screening_id}/second-rating",
+        RecordSecondRating,
+        decide=rating.record,
+        state=store.at_rating,
+        may="screening.rate",
+        status=201,
+    ),
+    on(ConsultationRequested, decide=overdue.consultation_requested, state=store.asked_about_screening),
+    due(store.screenings, decide=overdue.look, state=store.at_deadline),
     on(CompetenceAwarded, decide=certificate.awarded, state=store.certificates_held),
     on(CompetenceSuspended, decide=certificate.suspended, state=store.certificates_held),
     on(CompetenceExpired, decide=certificate.expired, state=store.certificates_held),
@@ -67,10 +70,10 @@ INPUTS = (
 _READS = {"child.read", "screening.read", "definition.read", "coverage.read"}
 ROLES = {
     "records": frozenset({"pregnancy.register", "birth.record", "child.read"}),
-    "health_visitor": frozenset({"screening.record", *_READS}),
+    "health_visitor": frozenset({"screening.record", "screening.rate", *_READS}),
     "specialist": frozenset({"screening.record", *_READS}),
     "team_lead": frozenset({"screening.record", *_READS}),
-    "safeguarding_lead": frozenset(_READS),
+    "safeguarding_lead": frozenset({"child.read_sealed", *_READS}),
     "operator": frozenset({"definition.load", "definition.read", "coverage.read", "operator.read", "operator.resolve"}),
 }
 

@@ -13,10 +13,11 @@ from chassis.commands import parse
 from chassis.decision import Refused
 from services.screening.domain import birth, pregnancy
 from services.screening.domain.birth import AtBirth
+from services.screening.domain.child import Child, Mother
 from services.screening.domain.commands import RecordBirth, RegisterPregnancy
 from services.screening.domain.pregnancy import AtRegistration
 from tests.screening import examples
-from tests.support.given import NOON, given, some_id
+from tests.support.given import NOON, Then, given, some_id
 
 TODAY = NOON.date()
 MOTHER, BABY, OTHER_BABY = "9434765919", "9350128438", "9412945515"
@@ -31,10 +32,17 @@ def born(**changes: Any) -> RecordBirth:
     return parse(RecordBirth, json.dumps({"born_on": str(TODAY)} | changes, default=str).encode())
 
 
+def child_of(then: Then) -> Child:
+    """The only child changed; beside it there may be the row of its mother."""
+    (row,) = (row for row in then.then_decided().rows if isinstance(row, Child))
+    return row
+
+
 def test_each_expected_child_gets_an_id_and_an_event() -> None:
     when = given(AtRegistration()).when(pregnancy.register, registration(expected_children=2, mother_nhs_number=MOTHER))
     decision = when.then_decided()
-    row, first, second = decision.rows
+    row, first, second, mother = decision.rows
+    assert mother == Mother(MOTHER, 1)
     assert row.child_ids == (first.child_id, second.child_id)
     assert first.child_id != second.child_id
     assert first.pregnancy_id == second.pregnancy_id == row.pregnancy_id
@@ -125,14 +133,14 @@ def test_a_birth_is_linked_to_the_child_of_the_pregnancy() -> None:
 
 
 def test_a_birth_without_pregnancy_makes_a_child() -> None:
-    row = given(AtBirth()).when(birth.record, born(team_id=examples.TEAM, child_id=some_id("own"))).row
+    row = child_of(given(AtBirth()).when(birth.record, born(team_id=examples.TEAM, child_id=some_id("own"))))
     assert (row.child_id, row.team_id, row.birth) == (some_id("own"), examples.TEAM, "live")
     given(AtBirth()).when(birth.record, born()).then_refused(birth.TeamNeeded, "team_id")
 
 
 def test_a_birth_is_linked_by_the_mothers_number() -> None:
     child = unborn()
-    row = given(AtBirth(of_mother=(child,))).when(birth.record, born(mother_nhs_number=MOTHER)).row
+    row = child_of(given(AtBirth(of_mother=(child,))).when(birth.record, born(mother_nhs_number=MOTHER)))
     assert row.child_id == child.child_id
     again = given(AtBirth(of_mother=(row,))).when(birth.record, born(mother_nhs_number=MOTHER))
     again.then(rows=(), reply={"child_id": row.child_id, "pregnancy_id": row.pregnancy_id, "team_id": row.team_id})
@@ -143,7 +151,7 @@ def test_only_near_the_expected_date(days: int, linked: bool) -> None:
     child = unborn(registered_at=examples.LONG_AGO)
     command = born(mother_nhs_number=MOTHER, team_id=examples.TEAM, born_on=TODAY)
     state = AtBirth(of_mother=(unborn_expected(child, TODAY - timedelta(days=days)),))
-    row = given(state).when(birth.record, command).row
+    row = child_of(given(state).when(birth.record, command))
     assert (row.child_id == child.child_id) is linked
 
 
@@ -153,11 +161,8 @@ def unborn_expected(child: Any, expected_on: date) -> Any:
 
 def test_an_older_sibling_is_not_meant() -> None:
     sibling = examples.child("sibling", age_days=400, mother_nhs_number=MOTHER)
-    row = (
-        given(AtBirth(of_mother=(sibling,)))
-        .when(birth.record, born(mother_nhs_number=MOTHER, team_id=examples.TEAM))
-        .row
-    )
+    command = born(mother_nhs_number=MOTHER, team_id=examples.TEAM)
+    row = child_of(given(AtBirth(of_mother=(sibling,))).when(birth.record, command))
     assert row.child_id != sibling.child_id
     assert row.pregnancy_id != sibling.pregnancy_id
 
@@ -166,8 +171,8 @@ def test_twins_share_their_pregnancy_and_are_told_apart() -> None:
     one, two = unborn("one"), unborn("two")
     twin = {"pregnancy_id": one.pregnancy_id, "children_born": 2}
     given(AtBirth(family=(one, two))).when(birth.record, born(**twin)).then_refused(birth.ChildMustBeNamed, "child_id")
-    first = given(AtBirth(family=(one, two))).when(birth.record, born(**twin, nhs_number=BABY)).row
-    second = given(AtBirth(family=(first, two))).when(birth.record, born(**twin, nhs_number=OTHER_BABY)).row
+    first = child_of(given(AtBirth(family=(one, two))).when(birth.record, born(**twin, nhs_number=BABY)))
+    second = child_of(given(AtBirth(family=(first, two))).when(birth.record, born(**twin, nhs_number=OTHER_BABY)))
     assert {first.child_id, second.child_id} == {one.child_id, two.child_id}
     again = given(AtBirth(family=(first, second), same_number=(first,)))
     again.when(birth.record, born(**twin, nhs_number=BABY)).then(rows=())
@@ -176,7 +181,7 @@ def test_twins_share_their_pregnancy_and_are_told_apart() -> None:
 def test_a_twin_that_nobody_expected_joins_the_pregnancy() -> None:
     first = examples.child("one", age_days=0, children_born=2, mother_nhs_number=MOTHER, nhs_number=BABY)
     command = born(mother_nhs_number=MOTHER, children_born=2, nhs_number=OTHER_BABY)
-    row = given(AtBirth(of_mother=(first,))).when(birth.record, command).row
+    row = child_of(given(AtBirth(of_mother=(first,))).when(birth.record, command))
     assert row.child_id != first.child_id
     assert (row.pregnancy_id, row.team_id) == (first.pregnancy_id, first.team_id)
 

@@ -78,13 +78,14 @@ def test_a_definition_that_contradicts_itself_is_refused(changes: dict[str, Any]
 
 def test_the_highest_version_of_a_pathway_is_in_force() -> None:
     second = examples.load_pathway(version=2)
-    loaded, in_force = given(AtLoadingPathway()).when(definitions.load_pathway, second).then_decided().rows
+    loaded, in_force, cohort = given(AtLoadingPathway()).when(definitions.load_pathway, second).then_decided().rows
     assert (loaded.reference, in_force.pathway_version) == ("early-attachment-pathway/2", 2)
+    assert (cohort.reference, cohort.days.closes_day) == ("early-attachment-pathway/2", 70)
     (late,) = (
         given(AtLoadingPathway(current=in_force)).when(definitions.load_pathway, examples.load_pathway()).then_decided()
     ).rows
     assert isinstance(late, PathwayRow)
-    _, next_one = (
+    _, next_one, _ = (
         given(AtLoadingPathway(current=in_force))
         .when(definitions.load_pathway, examples.load_pathway(version=3))
         .then_decided()
@@ -94,7 +95,7 @@ def test_the_highest_version_of_a_pathway_is_in_force() -> None:
 
 
 def test_a_pathway_version_never_changes() -> None:
-    row, _ = given(AtLoadingPathway()).when(definitions.load_pathway, examples.load_pathway()).then_decided().rows
+    row, *_ = given(AtLoadingPathway()).when(definitions.load_pathway, examples.load_pathway()).then_decided().rows
     known = AtLoadingPathway(loaded=row)
     given(known).when(definitions.load_pathway, examples.load_pathway()).then(rows=())
     changed = examples.load_pathway(monitor={"follows": "nothing"})

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import Refused
 from services.screening.domain import eligibility, outcome, screening
+from services.screening.domain.child import NoLiveBirth, UnknownChild
 from services.screening.domain.decision_record import DecisionRecord, recompute
 from services.screening.domain.screening import Screening
 from tests.screening import examples
@@ -154,11 +155,11 @@ def test_a_result_recorded_late_does_not_overrule_a_later_one() -> None:
 @pytest.mark.parametrize(
     ("state", "changes", "rule", "field"),
     [
-        ({"child": None}, {}, eligibility.UnknownChild, "child_id"),
+        ({"child": None}, {}, UnknownChild, "child_id"),
         ({"instrument": None}, {}, eligibility.UnknownInstrumentVersion, "instrument_version"),
         ({"pathway": None}, {}, screening.NoPathwayForInstrument, "instrument"),
-        ({"child": examples.child(age_days=None)}, {}, eligibility.NoLiveBirth, "child_id"),
-        ({"child": examples.child(birth="still")}, {}, eligibility.NoLiveBirth, "child_id"),
+        ({"child": examples.child(age_days=None)}, {}, NoLiveBirth, "child_id"),
+        ({"child": examples.child(birth="still")}, {}, NoLiveBirth, "child_id"),
         ({"child": examples.child(age_days=1101)}, {}, eligibility.ChildTooOldToScreen, "child_id"),
         (
             {"child": examples.child(age_days=0)},

@@ -9,11 +9,13 @@ from uuid import UUID
 from attune_contracts.screening import NotCompletedReason, ScreeningNotCompleted
 from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace, value
-from services.screening.domain.child import Child
-from services.screening.domain.commands import RecordNotCompleted
-from services.screening.domain.definitions import InstrumentRow
-from services.screening.domain.eligibility import UnknownChild, UnknownInstrumentVersion, age_at_screening
+from chassis.working_days import local_date
+from services.screening.domain.child import Child, known
+from services.screening.domain.commands import RecordNotCompleted, ScreeningWindow
+from services.screening.domain.definitions import CurrentPathway, InstrumentRow
+from services.screening.domain.eligibility import UnknownInstrumentVersion, age_at_screening
 from services.screening.domain.screening import Screening, ScreeningRecordedDifferently
+from services.screening.domain.window import offer_again
 
 
 @value(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class AtAttempt:
 
     child: Child | None
     instrument: InstrumentRow | None
+    pathway: CurrentPathway | None
     existing: Screening | None
 
 
@@ -37,18 +40,16 @@ def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: C
     """A screening gave no result: told with the reason, so that it is offered again."""
     attempted_at = command.attempted_at.astimezone(UTC)
     if state.existing is not None:
-        known = state.existing
-        if (known.child_id, known.reason, known.screened_at, known.administered_by) != (
+        before = state.existing
+        if (before.child_id, before.reason, before.screened_at, before.administered_by) != (
             command.child_id,
             command.reason,
             attempted_at,
             command.administered_by,
         ):
             raise ScreeningRecordedDifferently
-        return Decision(reply=_attempt_reply(known))
-    child = state.child
-    if child is None:
-        raise UnknownChild
+        return Decision(reply=_attempt_reply(before))
+    child = known(state.child)
     if state.instrument is None:
         raise UnknownInstrumentVersion
     age = age_at_screening(child, attempted_at, field="attempted_at", now=cause.at)
@@ -77,7 +78,9 @@ def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: C
     )
     rows: tuple[Any, ...] = (attempt,)
     if child.screened_at is None or child.screened_at < attempted_at:
-        rows = (attempt, replace(child, not_completed_reason=command.reason))
+        window = state.pathway.definition.window if state.pathway is not None else None
+        tried = replace(child, not_completed_reason=command.reason)
+        rows = (attempt, offer_again(tried, window or ScreeningWindow(), command.reason, local_date(attempted_at)))
     return Decision(rows=rows, events=(event,), reply=_attempt_reply(attempt))
 
 

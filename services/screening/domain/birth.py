@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from attune_contracts.screening import BirthRecorded
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
-from services.screening.domain.calendar import age_days, local_date
-from services.screening.domain.child import Child
+from chassis.working_days import local_date
+from services.screening.domain.calendar import age_days
+from services.screening.domain.child import Child, Mother, RecordEnded, counted
 from services.screening.domain.commands import RecordBirth
+from services.screening.domain.window import CohortWindow, begin
 
 OLDEST_DAYS = 1100
 """A child older than this is not the service's, whatever the input: the second birthday is at 730 or 731."""
@@ -18,6 +20,10 @@ EARLY_DAYS, LATE_DAYS = 140, 30
 """A birth so many days before or after the expected date may belong to the pregnancy of the same mother (ours)."""
 TWIN_DAYS = 2
 """Children of one mother born so close together are of one pregnancy (ours)."""
+
+
+NOT_BORN = ("loss", "termination", "merged", "adopted")
+"""Records that no birth belongs to any more."""
 
 
 class BirthInFuture(Refused):
@@ -74,6 +80,8 @@ class AtBirth:
     """Children of the pregnancy that the command names."""
     of_mother: tuple[Child, ...] = ()
     same_number: tuple[Child, ...] = ()
+    mother: Mother | None = None
+    cohort: CohortWindow | None = None
 
 
 class Born(Reply):
@@ -86,11 +94,7 @@ class Born(Reply):
 
 def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision[Born]:
     """A child was born: linked to its pregnancy where one is known, recorded once for each child."""
-    today = local_date(cause.at)
-    if command.born_on > today:
-        raise BirthInFuture
-    if (today - command.born_on).days > OLDEST_DAYS:
-        raise ChildTooOld
+    check_date(command.born_on, cause)
     child = _whose_birth(state, command) or _unexpected(state, command, cause)
     if command.pregnancy_id not in (None, child.pregnancy_id):
         raise PregnancyDoesNotMatch
@@ -98,6 +102,8 @@ def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision[Born]
         raise NhsNumberInUse
     if child.born_on is not None:
         return _born_already(child, command)
+    if child.ended not in (None, "moved_out"):
+        raise RecordEnded
     born = replace(
         child,
         born_on=command.born_on,
@@ -106,16 +112,35 @@ def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision[Born]
         nhs_number=command.nhs_number,
         mother_nhs_number=command.mother_nhs_number or child.mother_nhs_number,
     )
-    event = BirthRecorded(
-        child_id=born.child_id,
-        pregnancy_id=born.pregnancy_id,
-        team_id=born.team_id,
-        birth=command.birth,
-        children_born=command.children_born,
-        age_days=age_days(command.born_on, cause.at),
-        recorded_at=cause.at,
+    begun = begin(born, state.cohort, cause.at)
+    return Decision(
+        rows=begun.rows + counted(state.mother, command.mother_nhs_number),
+        events=(born_event(born, cause.at), *begun.events),
+        reply=reply_of(born),
     )
-    return Decision(rows=(born,), events=(event,), reply=_born(born))
+
+
+def born_event(child: Child, at: datetime) -> BirthRecorded:
+    """What is told of a birth."""
+    assert child.born_on and child.birth and child.children_born  # noqa: S101, PT018
+    return BirthRecorded(
+        child_id=child.child_id,
+        pregnancy_id=child.pregnancy_id,
+        team_id=child.team_id,
+        birth=child.birth,
+        children_born=child.children_born,
+        age_days=age_days(child.born_on, at),
+        recorded_at=at,
+    )
+
+
+def check_date(born_on: date, cause: Cause) -> None:
+    """Refuses a date of birth that has not come yet, or of a child that this service is not for."""
+    age = (local_date(cause.at) - born_on).days
+    if age < 0:
+        raise BirthInFuture
+    if age > OLDEST_DAYS:
+        raise ChildTooOld
 
 
 def _whose_birth(state: AtBirth, command: RecordBirth) -> Child | None:
@@ -124,7 +149,7 @@ def _whose_birth(state: AtBirth, command: RecordBirth) -> Child | None:
         return state.child
     if state.same_number:
         return state.same_number[0]
-    siblings = state.family
+    siblings = tuple(c for c in state.family if c.ended not in NOT_BORN)
     if command.pregnancy_id is None:
         siblings = tuple(c for c in state.of_mother if _of_this_birth(c, command.born_on))
     if len(siblings) == 1 == command.children_born:
@@ -136,6 +161,8 @@ def _whose_birth(state: AtBirth, command: RecordBirth) -> Child | None:
 
 
 def _of_this_birth(child: Child, born_on: date) -> bool:
+    if child.ended in NOT_BORN:
+        return False
     if child.born_on is not None:
         return abs((born_on - child.born_on).days) <= TWIN_DAYS
     return child.expected_on is not None and -EARLY_DAYS <= (born_on - child.expected_on).days <= LATE_DAYS
@@ -165,8 +192,9 @@ def _born_already(child: Child, command: RecordBirth) -> Decision[Born]:
     known = (child.born_on, child.birth, child.children_born, child.nhs_number)
     if known != (command.born_on, command.birth, command.children_born, command.nhs_number):
         raise BirthRecordedDifferently
-    return Decision(reply=_born(child))
+    return Decision(reply=reply_of(child))
 
 
-def _born(child: Child) -> Born:
+def reply_of(child: Child) -> Born:
+    """What is answered about a birth."""
     return {"child_id": child.child_id, "pregnancy_id": child.pregnancy_id, "team_id": child.team_id}

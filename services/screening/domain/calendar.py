@@ -1,16 +1,10 @@
-"""Dates of the field: days are England's, instants are UTC."""
+"""Ages of the field: in whole days, by the dates that people in England write."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
-LONDON = ZoneInfo("Europe/London")
-
-
-def local_date(instant: datetime) -> date:
-    """The date that people in England write for that instant."""
-    return instant.astimezone(LONDON).date()
+from chassis.working_days import local_date
 
 
 def age_days(born_on: date, instant: datetime) -> int:

@@ -55,6 +55,64 @@ class RecordBirth(Command):
     mother_nhs_number: NhsNumber | None = None
 
 
+class CorrectBirth(Command):
+    """The date of a birth was recorded wrongly."""
+
+    child_id: UUID
+    born_on: date
+
+
+class EndPregnancy(Command):
+    """A pregnancy ended without a birth, for all its children or for those that are named."""
+
+    pregnancy_id: UUID
+    reason: Literal["loss", "termination"]
+    ended_at: Instant
+    child_ids: Annotated[tuple[UUID, ...], Field(max_length=4)] = ()
+
+
+class RecordDeath(Command):
+    """A child that was born alive has died."""
+
+    child_id: UUID
+    died_on: date
+
+
+class RecordAdoption(Command):
+    """A child was adopted: this identity ends. The new one arrives by itself, and nothing links the two."""
+
+    child_id: UUID
+
+
+class MoveChild(Command):
+    """A child is looked after by another team from now on, or by none: it moved out of the area."""
+
+    child_id: UUID
+    to_team_id: UUID | None
+    moved_at: Instant
+
+
+class RecordArrival(Command):
+    """A child came to live here after its birth, or came back."""
+
+    child_id: UUID | None = None
+    pregnancy_id: UUID | None = None
+    """The pregnancy that the child shares with siblings of the same birth."""
+    team_id: UUID
+    born_on: date
+    children_born: Children = 1
+    nhs_number: NhsNumber | None = None
+    mother_nhs_number: NhsNumber | None = None
+    arrived_at: Instant
+
+
+class MergeRecords(Command):
+    """Two records turned out to be of one child: this one ends, the other goes on."""
+
+    child_id: UUID
+    into_child_id: UUID
+
+
 class OpenText(Command):
     """A question whose answer is free text; it is kept and never scored."""
 
@@ -143,6 +201,23 @@ class Steps(Command):
     urgent_concern: Step
 
 
+class ScreeningWindow(Command):
+    """When every child is to be screened, in days of age, both ends included; and when an attempt is repeated."""
+
+    opens_day: Day = 29
+    due_day: Day = 56
+    closes_day: Day = 70
+    offered_again_after_days: Annotated[int, Field(ge=1, le=366)] = 7
+    not_offered_again_after: Annotated[tuple[NotCompletedReason, ...], Field(max_length=8)] = ()
+
+
+class DoubleRating(Command):
+    """Which screenings a second person rates: chosen by the screening's id and a seed, so that anybody can check it."""
+
+    share_percent: Annotated[int, Field(ge=0, le=100)] = 10
+    seed: Code
+
+
 class PathwayDefinition(Command):
     """One version of what must follow from the outcomes of an instrument."""
 
@@ -150,6 +225,11 @@ class PathwayDefinition(Command):
     owner: ShortText
     instrument: Code
     outcomes: Steps
+    window: ScreeningWindow | None = None
+    """Given by one pathway only: that of the instrument that every child is screened with."""
+    double_rating: DoubleRating | None = None
+    consultation_within_working_days: Annotated[int, Field(ge=1, le=30)] = 1
+    """By the end of which working day after a concern a consultation must have been requested."""
 
 
 class LoadPathway(Command):
@@ -188,6 +268,15 @@ class RecordScreening(Command):
     second_rater: UUID | None = None
     screened_at: Instant
     override: Override | None = None
+
+
+class RecordSecondRating(Command):
+    """A second person rated what the first one had observed, without having seen that result."""
+
+    screening_id: UUID
+    observed: Annotated[dict[Code, Score | Code], Field(max_length=100)]
+    rated_by: UUID
+    rated_at: Instant
 
 
 class RecordNotCompleted(Command):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from attune_contracts.screening import Certificate, Outcome, Role, Setting
 from chassis.value import replace, value
-from services.screening.domain.calendar import local_date
+from chassis.working_days import local_date
 from services.screening.domain.commands import InstrumentDefinition, PathwayDefinition, RecordScreening
 from services.screening.domain.outcome import Conclusion, conclude
 

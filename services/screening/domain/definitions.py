@@ -17,6 +17,7 @@ from services.screening.domain.commands import (
     Scale,
     Step,
 )
+from services.screening.domain.window import COHORT, CohortWindow
 
 TOTAL = "total"
 """What a condition calls the sum of all scales."""
@@ -38,6 +39,12 @@ class DefinitionInconsistent(Refused):
     """The definition contradicts itself."""
 
     status = 422
+
+
+class WindowOfAnotherPathway(Refused):
+    """Another instrument's pathway gives the window already; every child has one."""
+
+    field = "definition.window"
 
 
 class PathwayLosesConcern(Refused):
@@ -84,6 +91,7 @@ class AtLoadingPathway:
 
     loaded: PathwayRow | None = None
     current: CurrentPathway | None = None
+    cohort: CohortWindow | None = None
 
 
 def reference(name: str, version: int) -> str:
@@ -130,10 +138,14 @@ def load_pathway(state: AtLoadingPathway, command: LoadPathway, cause: Cause) ->
     current = state.current
     if current and current.pathway == command.pathway and current.pathway_version > command.pathway_version:
         return Decision(rows=(row,), reply=reply)
-    in_force = CurrentPathway(
-        command.definition.instrument, command.pathway, command.pathway_version, command.definition
-    )
-    return Decision(rows=(row, in_force), reply=reply)
+    definition = command.definition
+    in_force = CurrentPathway(definition.instrument, command.pathway, command.pathway_version, definition)
+    if definition.window is None:
+        return Decision(rows=(row, in_force), reply=reply)
+    if state.cohort is not None and state.cohort.instrument != definition.instrument:
+        raise WindowOfAnotherPathway
+    cohort = CohortWindow(COHORT, definition.instrument, made, definition.window)
+    return Decision(rows=(row, in_force, cohort), reply=reply)
 
 
 def _inconsistent(field: str, detail: str) -> DefinitionInconsistent:
@@ -178,6 +190,9 @@ def _check_condition(definition: InstrumentDefinition, condition: Condition) -> 
 
 
 def _check_pathway(definition: PathwayDefinition) -> None:
+    window = definition.window
+    if window is not None and not window.opens_day <= window.due_day <= window.closes_day:
+        raise _inconsistent("window", "The window opens, then screening is due, then it closes.")
     steps = definition.outcomes
     for name in ("no_concern", "monitor", "concern", "urgent_concern"):
         step: Step = getattr(steps, name)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from chassis.decision import Refused
 from services.screening.domain.calendar import age_days
-from services.screening.domain.child import Child
+from services.screening.domain.child import Child, NoLiveBirth, alive_here
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far the clock of a device may be ahead of ours (ours)."""
@@ -14,24 +14,11 @@ OLDEST_DAYS = 1100
 """Nothing is recorded beyond this age, whatever the input: the second birthday is at 730 or 731 days."""
 
 
-class UnknownChild(Refused):
-    """No child is known under this id."""
-
-    status = 404
-    field = "child_id"
-
-
 class UnknownInstrumentVersion(Refused):
     """This version of the instrument is not loaded."""
 
     status = 422
     field = "instrument_version"
-
-
-class NoLiveBirth(Refused):
-    """No live birth is recorded for this child."""
-
-    field = "child_id"
 
 
 class BeforeBirth(Refused):
@@ -57,6 +44,7 @@ def age_at_screening(child: Child, at: datetime, *, field: str, now: datetime) -
     """Age in days of a child that may be screened at that instant; refuses the others. `field` names the instant."""
     if at > now + CLOCK_TOLERANCE:
         raise InFuture(field=field)
+    alive_here(child)
     if child.born_on is None or child.birth != "live":
         raise NoLiveBirth
     age = age_days(child.born_on, at)

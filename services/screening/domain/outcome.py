@@ -101,8 +101,7 @@ def conclude(
     overridden_to: Outcome | None,
 ) -> Conclusion:
     """The outcome, and what the pathway says must follow from it."""
-    total = sum(value for value in observed.values() if isinstance(value, int))
-    rule = next(rule for rule in instrument.outcome_rules if _holds(rule, observed, total))
+    rule, total = outcome_of(instrument, observed)
     outcome = overridden_to or rule.outcome
     step: Step = getattr(pathway.outcomes, outcome)
     return Conclusion(
@@ -115,6 +114,12 @@ def conclude(
         follow_up_on=None if step.after_days is None else screened_on + timedelta(days=step.after_days),
         in_window=instrument.first_day <= age_days <= instrument.last_day,
     )
+
+
+def outcome_of(instrument: InstrumentDefinition, observed: Observed) -> tuple[OutcomeRule, int]:
+    """The instrument's rule that gives the outcome, and the total."""
+    total = sum(value for value in observed.values() if isinstance(value, int))
+    return next(rule for rule in instrument.outcome_rules if _holds(rule, observed, total)), total
 
 
 def _holds(rule: OutcomeRule, observed: Observed, total: int) -> bool:

@@ -8,8 +8,8 @@ from uuid import UUID
 from attune_contracts.screening import PregnancyRegistered
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import value
-from services.screening.domain.calendar import local_date
-from services.screening.domain.child import Child
+from chassis.working_days import local_date
+from services.screening.domain.child import Child, Mother, counted
 from services.screening.domain.commands import RegisterPregnancy
 
 EXPECTED_FROM_DAYS, EXPECTED_TO_DAYS = -45, 310
@@ -63,6 +63,7 @@ class AtRegistration:
     second: Child | None = None
     third: Child | None = None
     fourth: Child | None = None
+    mother: Mother | None = None
 
 
 class Registered(Reply):
@@ -102,7 +103,11 @@ def register(state: AtRegistration, command: RegisterPregnancy, cause: Cause) ->
         for child_id in pregnancy.child_ids
     )
     children = tuple(_expected(pregnancy, child_id) for child_id in pregnancy.child_ids)
-    return Decision(rows=(pregnancy, *children), events=events, reply=_registered(pregnancy))
+    return Decision(
+        rows=(pregnancy, *children, *counted(state.mother, command.mother_nhs_number)),
+        events=events,
+        reply=_registered(pregnancy),
+    )
 
 
 def _expected(pregnancy: Pregnancy, child_id: UUID) -> Child:

@@ -9,13 +9,18 @@ from uuid import UUID
 from attune_contracts.screening import Certificate, Follows, NotCompletedReason, Outcome, ScreeningCompleted
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
+from chassis.working_days import start_of
+from services.screening.domain import rating
 from services.screening.domain.certificate import Certificates, standing
-from services.screening.domain.child import Child
-from services.screening.domain.commands import RecordScreening
+from services.screening.domain.child import Child, known
+from services.screening.domain.commands import PathwayDefinition, RecordScreening
 from services.screening.domain.decision_record import DecisionRecord, conclusion_of, inputs_of
 from services.screening.domain.definitions import CurrentPathway, InstrumentRow
-from services.screening.domain.eligibility import UnknownChild, UnknownInstrumentVersion, age_at_screening
+from services.screening.domain.eligibility import UnknownInstrumentVersion, age_at_screening
 from services.screening.domain.outcome import Conclusion, ObservationTooShort, check_observed
+from services.screening.domain.window import in_window, no_later
+
+CONSULTATIONS: frozenset[Follows] = frozenset({"consultation_routine", "consultation_urgent"})
 
 
 class NoPathwayForInstrument(Refused):
@@ -54,6 +59,8 @@ class Screening:
     answers: Mapping[str, str] | None = None
     """Free text in people's own words: never leaves this row except by an authorised, audited read."""
     record: DecisionRecord | None = None
+    consultation_due_at: datetime | None = None
+    """Until when a consultation must have been requested; null where none must, and when that has been looked at."""
 
 
 @value(frozen=True, slots=True)
@@ -89,9 +96,7 @@ def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decisi
     if state.existing is not None:
         return _recorded_before(state.existing, command)
     screened_at = command.screened_at.astimezone(UTC)
-    child, pathway = state.child, state.pathway
-    if child is None:
-        raise UnknownChild
+    child, pathway = known(state.child), state.pathway
     if state.instrument is None:
         raise UnknownInstrumentVersion
     if pathway is None:
@@ -125,9 +130,21 @@ def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decisi
         outcome=made.conclusion.outcome,
         answers=command.answers,
         record=made,
+        consultation_due_at=_deadline(pathway.definition, made.conclusion, cause),
     )
     rows = (screening, _screened(child, screening, made.conclusion, age))
-    return Decision(rows=rows, events=(_completed(child, screening, made),), reply=_reply(screening, made))
+    second = rating.request(screening, child, instrument, pathway.definition)
+    return Decision(
+        rows=rows + second.rows,
+        events=(_completed(child, screening, made), *second.events),
+        reply=_reply(screening, made),
+    )
+
+
+def _deadline(pathway: PathwayDefinition, conclusion: Conclusion, cause: Cause) -> datetime | None:
+    if conclusion.follows not in CONSULTATIONS:
+        return None
+    return cause.calendar.end_of_working_day(cause.at, pathway.consultation_within_working_days)
 
 
 def _recorded_before(known: Screening, command: RecordScreening) -> Decision[Screened]:
@@ -143,20 +160,26 @@ def _recorded_before(known: Screening, command: RecordScreening) -> Decision[Scr
 
 def _screened(child: Child, screening: Screening, conclusion: Conclusion, age: int) -> Child:
     """The child after a result; one that is recorded late does not overrule a later one."""
-    covered = child.covered_at_days
-    if conclusion.in_window:
-        covered = age if covered is None else min(age, covered)
+    covered, window = child.covered_at_days, child.window_state
+    counts = in_window(child, age)
+    if conclusion.in_window if counts is None else counts:
+        covered, window = age if covered is None else min(age, covered), "met" if window is not None else None
     if child.screened_at is not None and child.screened_at > screening.screened_at:
-        return replace(child, covered_at_days=covered)
-    return replace(
+        return replace(child, covered_at_days=covered, window_state=window)
+    follow_up_on = conclusion.follow_up_on
+    screened = replace(
         child,
         last_screening_id=screening.screening_id,
         last_outcome=conclusion.outcome,
         screened_at=screening.screened_at,
-        follow_up_on=conclusion.follow_up_on,
+        follow_up_on=follow_up_on,
+        follow_up_at=None if follow_up_on is None else start_of(follow_up_on),
         covered_at_days=covered,
         not_completed_reason=None,
+        window_state=window,
+        offer_again_at=None,
     )
+    return no_later(screened)
 
 
 def _completed(child: Child, screening: Screening, made: DecisionRecord) -> ScreeningCompleted:
