@@ -125,8 +125,7 @@ def _operation(intake: Intake, schemas: dict[str, Any], name: str, reply: dict[s
             str(intake.status): {
                 "description": "Done, and durable.",
                 "content": {"application/json": {"schema": reply}},
-            },
-            **{status: {"$ref": f"#/components/responses/Problem{status}"} for status in _REFUSALS},
+            }
         },
     }
     _add_permission(operation, intake.may)
@@ -138,5 +137,5 @@ def _add_permission(operation: dict[str, Any], permission: str) -> None:
     operation["description"] = f"{operation.get('description', '')} {sentence}".strip()
     operation["security"] = [{"bearer": []}]
     responses = operation["responses"]
-    for status in ("401", "403", "422"):
+    for status in _REFUSALS:
         responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
