@@ -19,8 +19,20 @@ from attune_contracts.workforce import (
 )
 from chassis.inputs import command, due, on
 from chassis.service import Service
-from services.referral import api, store
-from services.referral.domain import allocation, consultation, hand_over, membership, offer, team_policy, whole_caseload
+from services.referral import api, store, work_store
+from services.referral.domain import (
+    allocation,
+    catalogue,
+    consultation,
+    direct_work,
+    hand_over,
+    measuring,
+    membership,
+    offer,
+    sessions,
+    team_policy,
+    whole_caseload,
+)
 from services.referral.domain.commands import (
     AcceptCase,
     AcknowledgeConsultation,
@@ -31,6 +43,14 @@ from services.referral.domain.commands import (
     RequestConsultation,
     SetPolicy,
     WithdrawConsultation,
+)
+from services.referral.domain.work_commands import (
+    EndDirectWork,
+    LoadIntervention,
+    LoadMeasure,
+    PlanDirectWork,
+    RecordMeasure,
+    RecordSession,
 )
 from services.referral.settings import ReferralSettings
 
@@ -114,6 +134,55 @@ INPUTS = (
         state=store.pool_named,
         may="pool.policy",
     ),
+    # Direct work: planned by the catalogue, begun with the points for it, session by session to its end.
+    command(
+        "PUT /interventions/{intervention}/{intervention_version}",
+        LoadIntervention,
+        decide=catalogue.load_intervention,
+        state=work_store.loaded_intervention,
+        may="definition.load",
+    ),
+    command(
+        "PUT /measures/{measure}/{measure_version}",
+        LoadMeasure,
+        decide=catalogue.load_measure,
+        state=work_store.loaded_measure,
+        may="definition.load",
+    ),
+    command(
+        "POST /cases/{consultation_id}/direct-work",
+        PlanDirectWork,
+        decide=direct_work.plan,
+        state=work_store.at_planning,
+        may="direct_work.do",
+        status=201,
+        makes_due=store.pools,
+    ),
+    command(
+        "POST /cases/{consultation_id}/sessions",
+        RecordSession,
+        decide=sessions.record,
+        state=work_store.at_work,
+        may="direct_work.do",
+        status=201,
+    ),
+    command(
+        "POST /cases/{consultation_id}/measures",
+        RecordMeasure,
+        decide=measuring.record,
+        state=work_store.at_measuring,
+        may="direct_work.do",
+        status=201,
+    ),
+    command(
+        "POST /cases/{consultation_id}/direct-work/end",
+        EndDirectWork,
+        decide=direct_work.end,
+        state=work_store.at_end,
+        may="direct_work.do",
+        makes_due=store.pools,
+    ),
+    due(work_store.direct_works, decide=direct_work.follow, state=work_store.work_due),
     # The workforce changes, and with it who is in the pool and what they can take.
     on(
         PractitionerRegistered,
@@ -133,7 +202,8 @@ INPUTS = (
 )
 
 _ASKS = frozenset({"consultation.request", "consultation.withdraw", "consultation.read"})
-_WORKS = _ASKS | {"consultation.acknowledge", "case.answer", "case.close", "case.hand_over", "pool.read"}
+_DIRECT_WORK = {"direct_work.do", "direct_work.read", "definition.read"}
+_WORKS = _ASKS | {"consultation.acknowledge", "case.answer", "case.close", "case.hand_over", "pool.read"} | _DIRECT_WORK
 
 ROLES = {
     "health_visitor": _ASKS,
@@ -141,7 +211,7 @@ ROLES = {
     "specialist": _WORKS,
     "team_lead": _WORKS | {"pool.policy", "caseload.hand_over"},
     "safeguarding_lead": frozenset({"consultation.read", "pool.read"}),
-    "operator": frozenset({"operator.read", "operator.resolve", "pool.read"}),
+    "operator": frozenset({"operator.read", "operator.resolve", "pool.read", "definition.load", "definition.read"}),
 }
 
 SERVICE = Service(

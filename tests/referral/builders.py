@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from attune_contracts.screening import ScreeningCompleted
 from services.referral.domain.allocation import PoolAtWork
+from services.referral.domain.catalogue import Intervention
 from services.referral.domain.consultation import POINTS, Consultation
+from services.referral.domain.direct_work import DirectWork, Goal
 from services.referral.domain.policy import STANDARD, Policy
 from services.referral.domain.pool import COMPETENCE, Competence, Member, Pool, seen
+from services.referral.domain.work_commands import InterventionDefinition, PlanDirectWork
 from tests.support.given import NOON, some_id
 
 TEAM = some_id("team")
@@ -113,3 +117,54 @@ def ended(of: Consultation) -> Consultation:
 def at_work(pool: Pool | None, **slices: tuple[Consultation, ...]) -> PoolAtWork:
     """What `allocate` is given; kinds that are not named are empty."""
     return PoolAtWork(pool, **{**dict.fromkeys(("asked", "waiting", "leaving", "ended", "siblings"), ()), **slices})
+
+
+def intervention(**said: Any) -> Intervention:
+    """An intervention of the catalogue that weighs 4 points."""
+    definition = InterventionDefinition(
+        **{
+            "name": "Watching together",
+            "owner": "Attune",
+            "points": 4,
+            "planned_sessions": 6,
+            "review_after_missed": 2,
+            "measures": ["closeness/1"],
+            **said,
+        }
+    )
+    return Intervention("watching_together/1", definition, LONG_AGO, "attune")
+
+
+def planned(consultation_id: UUID, **said: Any) -> PlanDirectWork:
+    """The command by which direct work is planned."""
+    fields: dict[str, Any] = {
+        "consultation_id": consultation_id,
+        "intervention": "watching_together",
+        "family_agrees": True,
+        "goals": ["Calmer evenings."],
+    }
+    return PlanDirectWork(**{**fields, **said})
+
+
+def work(name: str, **said: Any) -> DirectWork:
+    """Direct work under way with a case that weighed 2 points before."""
+    fields: dict[str, Any] = {
+        "consultation_id": some_id(f"case {name}"),
+        "child_id": some_id(f"child {name}"),
+        "number": 1,
+        "intervention": "watching_together",
+        "intervention_version": 1,
+        "planned_sessions": 6,
+        "points": 4,
+        "points_before": 2,
+        "status": "under_way",
+        "review_after_missed": 2,
+        "measures": ("closeness/1",),
+        "goals": (Goal("Calmer evenings."),),
+        "plan": None,
+        "planned_by": some_id("ann"),
+        "planned_at": NOON,
+        "correlation_id": some_id(f"chain {name}"),
+        "started_at": NOON,
+    }
+    return DirectWork(**{**fields, **said})

@@ -10,13 +10,17 @@ from uuid import UUID
 from attune_contracts.event import Event
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import Cause, Decision, Due, Refused
-from services.referral.domain import allocation, offer
+from services.referral.domain import allocation, direct_work, offer
 from services.referral.domain.allocation import PoolAtWork, allocate
-from services.referral.domain.commands import HandOverCase, RequestConsultation
+from services.referral.domain.catalogue import Intervention
+from services.referral.domain.commands import HandOverCase, HandOverCaseload, RequestConsultation
 from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
+from services.referral.domain.direct_work import AtEnd, AtPlanning, AtWork, DirectWork
 from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Refusal
 from services.referral.domain.pool import Pool
+from services.referral.domain.whole_caseload import Caseloads
+from services.referral.domain.work_commands import EndDirectWork, PlanDirectWork
 from tests.support.given import NOON, some_id
 
 Decide = Callable[[Any, Any, Cause], Decision]
@@ -25,6 +29,9 @@ Decide = Callable[[Any, Any, Cause], Decision]
 class Ledger:
     """Everything the service has stored and told. `handle` is one input in a batch of its own."""
 
+    catalogue: Intervention
+    """The one intervention that anybody plans."""
+
     def __init__(self) -> None:
         self.now: datetime = NOON
         self.cases: dict[UUID, Consultation] = {}
@@ -32,6 +39,7 @@ class Ledger:
         self.inbox: set[UUID] = set()
         self.journal: list[Event] = []
         self.refusals: list[Refusal] = []
+        self.works: dict[UUID, DirectWork] = {}
 
     def handle(self, decide: Decide, data: Any, input_id: UUID, *, by: UUID | None = None) -> Decision | None:
         """The decision, or None where the input was a duplicate or was refused."""
@@ -61,6 +69,12 @@ class Ledger:
         for case in [c for c in self.cases.values() if c.accept_by is not None and c.accept_by <= self.now]:
             self._save(offer.lapse(case, Due(case.consultation_id), Cause(some_id("clock"), self.now)))
 
+    def follow(self) -> None:
+        """The clock of direct work, which is looked at whether or not it is due."""
+        for work in list(self.works.values()):
+            found = AtWork(self.cases[work.consultation_id], work)
+            self._save(direct_work.follow(found, Due(work.consultation_id), Cause(some_id("clock"), self.now)))
+
     def pass_time(self, by: timedelta) -> None:
         self.now += by
 
@@ -70,6 +84,8 @@ class Ledger:
                 self.pools[row.team_id] = row
             elif isinstance(row, Consultation):
                 self.cases[row.consultation_id] = row
+            elif isinstance(row, DirectWork):
+                self.works[row.consultation_id] = row
             elif isinstance(row, Refusal):
                 self.refusals.append(row)
         self.journal += decision.told
@@ -83,9 +99,20 @@ class Ledger:
             return RequestAtHand(existing, tuple(about[:1]))
         if isinstance(data, HandOverCase):
             return CaseInPool(self.cases.get(data.consultation_id), self.pools.get(data.team_id))
+        if isinstance(data, PlanDirectWork | EndDirectWork | HandOverCaseload):
+            return self._state_of_work(data)
         if hasattr(data, "consultation_id"):
             return self.cases.get(data.consultation_id)
         return self.pools.get(data.team_id)
+
+    def _state_of_work(self, data: PlanDirectWork | EndDirectWork | HandOverCaseload) -> Any:
+        if isinstance(data, HandOverCaseload):
+            held = [c for c in self.cases.values() if c.status == "accepted" and c.assigned_to]
+            return Caseloads(self.pools.get(data.team_id), tuple(c for c in held if c.team_id == data.team_id))
+        case, work = self.cases.get(data.consultation_id), self.works.get(data.consultation_id)
+        if isinstance(data, PlanDirectWork):
+            return AtPlanning(case, work, self.catalogue)
+        return AtEnd(case, work, self.pools.get(data.team_id))
 
     def at_work(self, team: UUID) -> PoolAtWork:
         """What `store.pool_at_work` reads, in the same order and within the same limits."""

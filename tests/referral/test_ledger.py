@@ -28,8 +28,17 @@ from attune_contracts.workforce import (
     PractitionerLeft,
     PractitionerRegistered,
 )
-from chassis.decision import Decision
-from services.referral.domain import allocation, consultation, hand_over, membership, offer, team_policy
+from chassis.decision import Cause, Decision, Refused
+from services.referral.domain import (
+    allocation,
+    consultation,
+    direct_work,
+    hand_over,
+    membership,
+    offer,
+    team_policy,
+    whole_caseload,
+)
 from services.referral.domain.assignment import Seats
 from services.referral.domain.commands import (
     AcceptCase,
@@ -37,6 +46,7 @@ from services.referral.domain.commands import (
     CloseCase,
     DeclineCase,
     HandOverCase,
+    HandOverCaseload,
     RequestConsultation,
     SetPolicy,
     WithdrawConsultation,
@@ -44,7 +54,8 @@ from services.referral.domain.commands import (
 from services.referral.domain.consultation import Consultation, concern_id
 from services.referral.domain.placing import in_line, weighed
 from services.referral.domain.pool import COMPETENCE, available
-from tests.referral.builders import concern
+from services.referral.domain.work_commands import EndDirectWork
+from tests.referral.builders import concern, intervention, planned
 from tests.referral.ledger import Decide, Ledger
 from tests.support.given import some_id
 
@@ -168,6 +179,39 @@ class Referral(RuleBasedStateMachine):
         if (case := self.any_case(number)) is not None and case.assigned_to is not None:
             command = DeclineCase(consultation_id=case.consultation_id, reason="no_time")
             self.send(offer.decline, command, by=case.assigned_to)
+
+    @rule(number=which, weight=st.integers(1, 6))
+    def direct_work_planned(self, number: int, weight: int) -> None:
+        if (case := self.any_case(number)) is not None:
+            self.ledger.catalogue = intervention(points=weight)
+            self.send(direct_work.plan, planned(case.consultation_id), by=some_id("specialist"))
+
+    @rule(number=which)
+    def direct_work_ended(self, number: int) -> None:
+        works = list(self.ledger.works)
+        if works:
+            case = self.ledger.cases[works[number % len(works)]]
+            command = EndDirectWork(
+                consultation_id=case.consultation_id, team_id=case.team_id, reason="ended_by_family", goals=[]
+            )
+            self.send(direct_work.end, command, by=some_id("specialist"))
+
+    @rule()
+    def direct_work_followed(self) -> None:
+        self.ledger.follow()
+
+    @rule(who=staff, no_place=st.sampled_from(["stays", "waits"]))
+    def whole_caseload_handed_over(self, who: UUID, no_place: Any) -> None:
+        """By the preview that was just looked at, or by one of another way."""
+        asked = HandOverCaseload(team_id=STAFF[who], from_practitioner_id=who, no_place=no_place, preview="0" * 16)
+        found = self.ledger._state(asked)
+        try:
+            shown = whole_caseload.preview(
+                found, who, "stays", Cause(some_id("look"), self.ledger.now + timedelta(seconds=1))
+            )
+        except Refused:
+            return
+        self.send(whole_caseload.hand_over, asked.model_copy(update={"preview": shown.version}), by=some_id("lead"))
 
     @rule()
     def offers_lapse(self) -> None:
@@ -293,6 +337,8 @@ class Referral(RuleBasedStateMachine):
                 break
             self.swept(due[0])
         assert not self.ledger.due(), "the pools do not come to rest"
+        self.ledger.follow()
+        self.direct_work_has_its_points()
         self.every_concern_has_one_consultation()
         self.points_are_the_sum_of_the_cases_held()
         assert not any(c.unsettled for c in self.ledger.cases.values())
@@ -368,6 +414,23 @@ class Referral(RuleBasedStateMachine):
                 assert (case.assigned_to is None) != (case.waiting_since is None)
             else:
                 assert case.waiting_since is None
+
+    def direct_work_has_its_points(self) -> None:
+        """What waits for points has a place in the line, what is under way has its weight, and nothing else has."""
+        for work in self.ledger.works.values():
+            case = self.ledger.cases[work.consultation_id]
+            wants = case.terms is not None and case.terms.points_wanted is not None
+            if case.status != "accepted":
+                assert work.status == "ended"
+            elif work.status == "waits":
+                assert wants
+                assert case.place is not None
+            elif work.status == "under_way":
+                assert not wants
+                assert case.points == work.points
+        for case in self.ledger.cases.values():
+            if case.status == "accepted" and case.terms is not None and case.terms.points_wanted is not None:
+                assert self.ledger.works[case.consultation_id].status == "waits"
 
     @invariant()
     def points_are_the_sum_of_the_cases_held(self) -> None:

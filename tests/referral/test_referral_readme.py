@@ -12,6 +12,7 @@ from tests.support.readme import examples
 def test_every_command_is_shown_by_an_example() -> None:
     readme = Path(main.__file__).with_name("README.md")
     ids = {"consultation_id": str(some_id("case")), "team_id": str(some_id("team"))}
+    ids |= {"intervention_version": "1", "measure_version": "1"}
     shown = {type(c).__name__ for c in examples(readme, main.INPUTS, **ids)}
     assert shown == {
         "RequestConsultation",
@@ -20,6 +21,12 @@ def test_every_command_is_shown_by_an_example() -> None:
         "CloseCase",
         "HandOverCase",
         "AcceptCase",
+        "LoadIntervention",
+        "LoadMeasure",
+        "PlanDirectWork",
+        "RecordSession",
+        "RecordMeasure",
+        "EndDirectWork",
         "HandOverCaseload",
         "DeclineCase",
         "SetPolicy",

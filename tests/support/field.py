@@ -395,6 +395,8 @@ def service_of(path: str) -> str:
         "consultations": "referral",
         "cases": "referral",
         "pools": "referral",
+        "interventions": "referral",
+        "measures": "referral",
         "recipients": "notification",
         "duties": "notification",
         "messages": "notification",

@@ -48,10 +48,10 @@ def in_line(case: Consultation, policy: Policy | None) -> Consultation:
 
 
 def weighed(case: Consultation, policy: Policy) -> Consultation:
-    """A case that the pool sees for the first time, by the team's own policy."""
-    if case.waiting_since is None:
-        return case
+    """A case that is new in the line, by the team's own policy; direct work has its weight from the catalogue."""
     place = policy.place(case.priority, case.requested_at)
+    if case.waiting_since is None:
+        return replace(case, place=place)
     return replace(case, place=place, points=policy.points.get(case.kind, case.points))
 
 

@@ -125,3 +125,114 @@ class CallerNotIdentified(Refused):
     """The token does not name a member of staff by id."""
 
     status = 403
+
+
+class FamilyNotNamed(Refused):
+    """The family is anonymous: nobody can meet them or plan for them."""
+
+    status = 422
+
+
+class CaseOnlyOffered(Refused):
+    """The case is only offered, or on its way to somebody else: accept it first."""
+
+
+class DirectWorkGoesOn(Refused):
+    """There is direct work with this case already: end it before another begins."""
+
+
+class UnknownIntervention(Refused):
+    """This version of the intervention is not in the catalogue."""
+
+    status = 422
+    field = "intervention"
+
+
+class FamilyHasNotAgreed(Refused):
+    """Direct work is done with a family, not to it: it has to agree first."""
+
+    field = "family_agrees"
+
+
+class NoDirectWork(Refused):
+    """There is no direct work under way with this case."""
+
+
+class OnwardPlanMissing(Refused):
+    """Whoever steps down goes on with somebody: write down who, and how."""
+
+    status = 422
+    field = "onward_plan"
+
+
+class GoalsDoNotMatch(Refused):
+    """Say for every goal of the plan, in its order, what became of it."""
+
+    status = 422
+    field = "goals"
+
+
+class SessionNotYet(Refused):
+    """A session that lies ahead can only be cancelled."""
+
+    status = 422
+    field = "session_at"
+
+
+class SessionBeforeTheRequest(Refused):
+    """Nobody had asked for a consultation then."""
+
+    status = 422
+    field = "session_at"
+
+
+class UnknownMeasure(Refused):
+    """This version of the measure is not in the catalogue."""
+
+    status = 422
+    field = "measure"
+
+
+class MeasureTakenBefore(Refused):
+    """This measure was taken at this point already, with another result."""
+
+    field = "point"
+
+
+class MeasuredInTheFuture(Refused):
+    """Nothing can have been measured yet at that time."""
+
+    status = 422
+    field = "measured_at"
+
+
+class AnswersDoNotFit(Refused):
+    """Each item of the measure needs one answer within its range, and no other."""
+
+    status = 422
+    field = "answers"
+
+
+class TotalDoesNotFit(Refused):
+    """A measure without items needs a total within its range; one with items is added up here."""
+
+    status = 422
+    field = "total"
+
+
+class InterventionVersionChanged(Refused):
+    """This version of the intervention is loaded with another content; a change needs a new version."""
+
+    field = "intervention_version"
+
+
+class MeasureVersionChanged(Refused):
+    """This version of the measure is loaded with another content; a change needs a new version."""
+
+    field = "measure_version"
+
+
+class DefinitionInconsistent(Refused):
+    """The definition contradicts itself."""
+
+    status = 422

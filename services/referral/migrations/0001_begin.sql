@@ -126,3 +126,126 @@ CREATE TABLE policies (
 );
 
 CREATE INDEX pools_due ON pools (next_due_at) WHERE next_due_at IS NOT NULL;
+
+-- Direct work: one row for each case, the sessions and measures beside it, and what it is made of.
+CREATE TABLE direct_works (
+    consultation_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    child_id uuid NOT NULL,
+    number bigint NOT NULL,
+    intervention text NOT NULL,
+    intervention_version bigint NOT NULL,
+    planned_sessions bigint NOT NULL,
+    points bigint NOT NULL,
+    points_before bigint NOT NULL,
+    status text NOT NULL,
+    review_after_missed bigint NOT NULL,
+    measures jsonb NOT NULL,
+    goals jsonb NOT NULL,
+    plan text,
+    planned_by uuid NOT NULL,
+    planned_at timestamptz NOT NULL,
+    correlation_id uuid NOT NULL,
+    started_at timestamptz,
+    sessions bigint NOT NULL,
+    attended bigint NOT NULL,
+    missed_in_a_row bigint NOT NULL,
+    first_contact_at timestamptz,
+    taken jsonb NOT NULL,
+    end_reason text,
+    ended_by uuid,
+    ended_at timestamptz,
+    onward_plan text,
+    earlier jsonb NOT NULL,
+
+    CONSTRAINT work_status_is_known CHECK (status IN ('waits', 'under_way', 'ended')),
+    CONSTRAINT work_under_way_has_begun CHECK (status <> 'under_way' OR started_at IS NOT NULL),
+    CONSTRAINT ended_work_says_why CHECK (
+        (status = 'ended') = (end_reason IS NOT NULL) AND (status = 'ended') = (ended_at IS NOT NULL)
+    ),
+    CONSTRAINT sessions_before_the_beginning_are_none CHECK (sessions = 0 OR started_at IS NOT NULL)
+);
+
+CREATE INDEX direct_works_open ON direct_works (consultation_id) WHERE status <> 'ended';
+
+CREATE TABLE sessions (
+    session_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    consultation_id uuid NOT NULL,
+    work bigint NOT NULL,
+    number bigint NOT NULL,
+    attendance text NOT NULL,
+    session_at timestamptz NOT NULL,
+    setting text NOT NULL,
+    note text,
+    practitioner_id uuid NOT NULL,
+    recorded_by uuid NOT NULL,
+    recorded_at timestamptz NOT NULL,
+
+    CONSTRAINT sessions_are_numbered UNIQUE (consultation_id, work, number)
+);
+
+CREATE TABLE measurements (
+    measurement_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    consultation_id uuid NOT NULL,
+    work bigint NOT NULL,
+    measure text NOT NULL,
+    point text NOT NULL,
+    total bigint NOT NULL,
+    answers jsonb NOT NULL,
+    measured_at timestamptz NOT NULL,
+    recorded_by uuid NOT NULL,
+    recorded_at timestamptz NOT NULL,
+
+    CONSTRAINT measures_are_taken_once_at_each_point UNIQUE (consultation_id, work, measure, point)
+);
+
+CREATE TABLE interventions (
+    reference text PRIMARY KEY,
+    version bigint NOT NULL,
+    definition jsonb NOT NULL,
+    loaded_at timestamptz NOT NULL,
+    loaded_by text NOT NULL
+);
+
+CREATE TABLE measures (
+    reference text PRIMARY KEY,
+    version bigint NOT NULL,
+    definition jsonb NOT NULL,
+    loaded_at timestamptz NOT NULL,
+    loaded_by text NOT NULL
+);
+
+-- The catalogue that every service begins with (points and numbers of sessions are ours); further versions are loaded.
+-- Words of items stand here only where they are our own; of measures by others only the range of the total is known.
+
+INSERT INTO interventions (reference, version, definition, loaded_at, loaded_by)
+SELECT name || '/1', 1, jsonb_build_object('name', title, 'owner', owner, 'points', points, 'planned_sessions', planned,
+    'review_after_missed', 2, 'measures', '["goal_progress/1", "attune_closeness/1"]'::jsonb), now(), 'attune'
+FROM (VALUES
+    ('video_interaction_guidance', 'Video interaction guidance', 'AVIGuk', 3, 6),
+    ('watch_wait_and_wonder', 'Watch, wait and wonder', 'Hincks-Dellcrest', 4, 12),
+    ('parent_infant_psychotherapy', 'Parent-infant psychotherapy', 'the profession', 4, 16),
+    ('newborn_behavioural_observation', 'Newborn behavioural observation', 'Brazelton Institute', 3, 3),
+    ('circle_of_security', 'Circle of security', 'Circle of Security International', 3, 8),
+    ('joint_visits', 'Joint visits with the health visitor', 'Attune', 2, 4)
+) AS known(name, title, owner, points, planned);
+
+INSERT INTO measures (reference, version, definition, loaded_at, loaded_by)
+SELECT name || '/1', 1, definition::jsonb, now(), 'attune' FROM (VALUES
+    ('goal_progress', '{"name": "Progress towards the goals", "owner": "Attune", "licence": "open", "about": "family",
+      "higher_is": "better", "lowest": 0, "highest": 10, "items": [
+        {"item": "nearer", "text": "How far have you come towards what you wanted? (0 not at all, 10 all the way)",
+         "lowest": 0, "highest": 10}]}'),
+    ('attune_closeness', '{"name": "Closeness (a demonstration, not validated)", "owner": "Attune", "licence": "open",
+      "about": "dyad", "higher_is": "better", "lowest": 0, "highest": 12, "items": [
+        {"item": "enjoying", "text": "I enjoy time with my baby.", "lowest": 0, "highest": 3},
+        {"item": "understanding", "text": "I can tell what my baby wants.", "lowest": 0, "highest": 3},
+        {"item": "soothing", "text": "My baby calms down with me.", "lowest": 0, "highest": 3},
+        {"item": "playing", "text": "We have our own little games.", "lowest": 0, "highest": 3}]}'),
+    ('phq_9', '{"name": "Patient Health Questionnaire 9", "owner": "Pfizer", "licence": "open", "about": "caregiver",
+      "higher_is": "worse", "lowest": 0, "highest": 27, "items": []}'),
+    ('gad_7', '{"name": "Generalised Anxiety Disorder 7", "owner": "Pfizer", "licence": "open", "about": "caregiver",
+      "higher_is": "worse", "lowest": 0, "highest": 21, "items": []}')
+) AS known(name, definition);

@@ -1,0 +1,100 @@
+"""The sessions of direct work, numbered as they are recorded: attended, missed, or cancelled by whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from attune_contracts.referral import Attendance, SessionRecorded
+from chassis.decision import Cause, Decision, Reply
+from chassis.value import replace, value
+from services.referral.domain.consultation import staff, still_open
+from services.referral.domain.direct_work import AtWork
+from services.referral.domain.refusals import (
+    CaseHasNoPractitioner,
+    NoDirectWork,
+    SessionBeforeTheRequest,
+    SessionNotYet,
+)
+from services.referral.domain.work_commands import RecordSession, SessionSetting
+
+
+@value(frozen=True, slots=True)
+class Session:
+    """One planned session and what became of it. Never changes."""
+
+    session_id: UUID
+    consultation_id: UUID
+    work: int
+    number: int
+    attendance: Attendance
+    session_at: datetime
+    setting: SessionSetting
+    note: str | None
+    practitioner_id: UUID
+    recorded_by: UUID
+    recorded_at: datetime
+
+
+class SessionKept(Reply):
+    """Which session it was, and whether so many were missed that the plan should be looked at."""
+
+    consultation_id: UUID
+    number: int
+    missed_in_a_row: int
+    review: bool
+
+
+def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[SessionKept]:
+    """Every planned session counts, whether or not it took place. The first one attended is the first contact."""
+    case, work = still_open(found.case), found.work
+    by = staff(cause)
+    if work is None or work.status != "under_way":
+        raise NoDirectWork
+    if case.assigned_to is None:
+        raise CaseHasNoPractitioner
+    if command.session_at > cause.at and command.attendance in ("attended", "missed"):
+        raise SessionNotYet
+    if command.session_at < case.requested_at:
+        raise SessionBeforeTheRequest
+    attended = command.attendance == "attended"
+    missed = {"attended": 0, "missed": work.missed_in_a_row + 1}.get(command.attendance, work.missed_in_a_row)
+    first = attended and work.first_contact_at is None
+    after = replace(
+        work,
+        sessions=work.sessions + 1,
+        attended=work.attended + attended,
+        missed_in_a_row=missed,
+        first_contact_at=command.session_at if first else work.first_contact_at,
+    )
+    session = Session(
+        session_id=cause.derive("session"),
+        consultation_id=case.consultation_id,
+        work=work.number,
+        number=after.sessions,
+        attendance=command.attendance,
+        session_at=command.session_at,
+        setting=command.setting,
+        note=command.note,
+        practitioner_id=case.assigned_to,
+        recorded_by=by,
+        recorded_at=cause.at,
+    )
+    event = SessionRecorded(
+        consultation_id=case.consultation_id,
+        child_id=work.child_id,
+        team_id=case.team_id,
+        practitioner_id=case.assigned_to,
+        number=session.number,
+        attendance=command.attendance,
+        first_contact=first,
+        session_at=command.session_at,
+        recorded_at=cause.at,
+    )
+    reply: SessionKept = {
+        "consultation_id": case.consultation_id,
+        "number": session.number,
+        "missed_in_a_row": missed,
+        "review": missed >= work.review_after_missed,
+    }
+    return Decision(rows=(after, session), events=(event,), reply=reply)

@@ -1,0 +1,55 @@
+"""What may be read of direct work: plan, sessions, measures and what they say; and the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+
+from chassis.http import Reads
+from services.referral import work_store
+from services.referral.domain.catalogue import shown
+from services.referral.domain.measuring import changes, owed
+
+
+def routes(reads: Reads) -> APIRouter:
+    """Reads of direct work are audited by child."""
+    router = APIRouter(tags=["direct work"])
+
+    @router.get("/cases/{consultation_id}/direct-work", dependencies=[Depends(reads.allowed("direct_work.read"))])
+    async def work(request: Request, consultation_id: UUID) -> dict[str, Any]:
+        """The plan with its goals, every session, every measure, what changed, and which measures are missing."""
+        async with reads.connection() as connection:
+            found = await work_store.work_of(connection, consultation_id)
+            if found is None:
+                raise HTTPException(404, "no direct work")
+            sessions = await work_store.sessions_of(connection, consultation_id)
+            taken = await work_store.measurements_of(connection, consultation_id)
+            defined = {m.reference: m.definition for m in await work_store.measures_loaded(connection)}
+        await reads.audit(request, found.child_id)
+        of_this = [m for m in taken if m.work == found.number]
+        return {
+            "work": found,
+            "sessions": sessions,
+            "measures": taken,
+            "changes": changes(of_this, defined),
+            "missing": owed(found),
+        }
+
+    may_see_catalogue = Depends(reads.allowed("definition.read"))
+
+    @router.get("/interventions", dependencies=[may_see_catalogue])
+    async def interventions() -> list[Any]:
+        """The catalogue of interventions."""
+        async with reads.connection() as connection:
+            return list(await work_store.interventions_loaded(connection))
+
+    @router.get("/measures", dependencies=[may_see_catalogue])
+    async def measures() -> list[dict[str, Any]]:
+        """The catalogue of measures; words of items only where their licence lets them be passed on."""
+        async with reads.connection() as connection:
+            found = await work_store.measures_loaded(connection)
+        return [{"reference": m.reference, "definition": shown(m)} for m in found]
+
+    return router
