@@ -96,6 +96,13 @@ def test_each_reader_parks_it_and_what_is_behind_it_waits() -> None:
     assert found(*both, queued("referral", str(CHILD))) == []
 
 
+def test_a_bad_message_may_wait_behind_another_of_its_key() -> None:
+    earlier = BadMessage("attune.screening", 3, 16, KEY, "no_type", None, ("referral",))
+    parked = [failed("referral", ("attune.screening", 3, 16)), failed("notification")]
+    behind = Parked("referral", uuid7(), str(CHILD), "queued", "behind_parked", PLACE)
+    assert parked_is_what_was_injected(End(parked=[*parked, behind]), [BAD, earlier]).holds
+
+
 def test_what_is_missing_or_too_much_is_found() -> None:
     assert len(found(failed("referral"))) == 1
     assert len(found(failed("referral"), failed("notification"), failed("screening"))) == 1
