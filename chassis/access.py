@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -54,12 +55,16 @@ class Access:
         audience: str,
         algorithms: Iterable[str],
         keys: KeySet,
+        fixed: Mapping[str, tuple[str, frozenset[str]]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._algorithms = frozenset(algorithms)
         if not self._algorithms or not self._algorithms <= ALGORITHMS:
             raise ValueError("only asymmetric signature algorithms can be allowed")
         self._issuer, self._audience, self._keys, self._clock = issuer, audience, keys, clock
+        self._fixed = {
+            hashlib.sha256(token.encode()).digest(): Caller(*who, math.inf) for token, who in (fixed or {}).items()
+        }
         self._known: dict[bytes, Caller] = {}
         self._generation = keys.generation
 
@@ -71,6 +76,7 @@ class Access:
             audience=settings.oidc_audience,
             algorithms=settings.oidc_algorithms,
             keys=KeySet(settings.oidc_jwks),
+            fixed=settings.fixed_callers,
         )
 
     def known(self, header: bytes) -> Caller | None:
@@ -101,6 +107,9 @@ class Access:
         token = token.strip()
         if not token or len(token) > LONGEST_TOKEN:
             raise Unauthenticated("token_malformed")
+        fixed = self._fixed.get(hashlib.sha256(token).digest()) if self._fixed else None
+        if fixed is not None:
+            return fixed
         key = await self._key_of(token)
         try:
             claims = jwt.decode(

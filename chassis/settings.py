@@ -136,6 +136,11 @@ class ServiceSettings(KafkaSettings):
     """How long a command that was handled is known, and its answer given again."""
 
     @property
+    def fixed_callers(self) -> Mapping[str, tuple[str, frozenset[str]]]:
+        """Subject and roles by bearer token, for a machine outside that can show no token of the issuer."""
+        return {}
+
+    @property
     def calendar(self) -> Calendar:
         """Working days as this system knows them."""
         return Calendar(self.bank_holidays_added, self.bank_holidays_removed)

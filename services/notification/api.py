@@ -74,6 +74,12 @@ def routes(reads: Reads) -> APIRouter:
             raise HTTPException(404, "unknown family")
         return view
 
+    @router.get("/receipts/unmatched", dependencies=[Depends(reads.allowed("receipt.read"))])
+    async def unmatched(after: UUID | None = None) -> list[dict[str, Any]]:
+        """Receipts for letters that nobody here knows, 200 at most; `after` asks for the next page."""
+        async with reads.connection() as connection:
+            return await store.unmatched_views(connection, after)
+
     @router.get("/duties", dependencies=[Depends(reads.allowed("duty.read"))])
     async def duties() -> list[dict[str, Any]]:
         """Who is told for which team; a null team is the default."""

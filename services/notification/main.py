@@ -21,7 +21,17 @@ from attune_contracts.screening import (
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.notification import api, store
-from services.notification.domain import booklet, caregiver, delivery, family, losses, recipient, repair, telling
+from services.notification.domain import (
+    booklet,
+    caregiver,
+    delivery,
+    family,
+    losses,
+    receipt,
+    recipient,
+    repair,
+    telling,
+)
 from services.notification.domain.commands import (
     AskToCall,
     EraseRecipient,
@@ -35,9 +45,10 @@ from services.notification.domain.commands import (
     SetFamilyContact,
     SetRecipient,
     SettleDoubt,
+    TakeReceipt,
 )
 from services.notification.sending import send_claimed
-from services.notification.settings import NotificationSettings
+from services.notification.settings import RECEIPTS, NotificationSettings
 
 INPUTS = (
     # Something happened that people must know.
@@ -118,6 +129,7 @@ INPUTS = (
     # A message is due: it is claimed for the courier, who sends it and reports what became of it.
     due(store.messages, decide=delivery.clock, state=store.at_sending),
     command(None, RecordDelivery, decide=delivery.record, state=store.at_result),
+    command("POST /receipts/notify", TakeReceipt, decide=receipt.take, state=store.at_receipt, may="receipt.take"),
     # A person puts right what ended badly.
     command(
         "POST /messages/{message_id}/repeat",
@@ -149,8 +161,17 @@ ROLES = {
         {"recipient.set", "recipient.read", "recipient.protect", "recipient.erase", "duty.set", "duty.read"}
     ),
     "operator": frozenset(
-        {"operator.read", "operator.resolve", "message.read", "message.repair", "duty.read", "family.read"}
+        {
+            "operator.read",
+            "operator.resolve",
+            "message.read",
+            "message.repair",
+            "duty.read",
+            "family.read",
+            "receipt.read",
+        }
     ),
+    RECEIPTS: frozenset({"receipt.take"}),
 }
 
 SERVICE = Service(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 from uuid import UUID
 
 from chassis.processor import Stored
@@ -84,4 +84,28 @@ def channels_of(settings: NotificationSettings) -> list[tuple[Channel, Shape]]:
         )
         shape = Shape(batch=1, workers=hands, capacity=hands * MAIL_WAITING_PER_CONNECTION)
         channels.append((EmailChannel(server), shape))
+    if settings.notify_api_key is not None:
+        channels += _by_notify(settings)
     return channels
+
+
+def _by_notify(settings: NotificationSettings) -> Iterator[tuple[Channel, Shape]]:
+    """The channels that go by GOV.UK Notify. Its client is loaded only where it is used."""
+    from services.notification.channels.notify import NotifyAccount, NotifyChannel
+
+    own, neutral = settings.notify_api_key, settings.notify_caregiver_api_key
+    templates: dict[Literal["email", "text", "letter"], UUID | None] = {
+        "email": settings.notify_email_template,
+        "text": settings.notify_text_template,
+        "letter": settings.notify_letter_template,
+    }
+    for name, template in templates.items():
+        if own is not None and template is not None:
+            account = NotifyAccount(
+                settings.notify_url,
+                own.get_secret_value(),
+                None if neutral is None else neutral.get_secret_value(),
+                str(template),
+            )
+            waiting = account.hands * MAIL_WAITING_PER_CONNECTION
+            yield NotifyChannel(name, account), Shape(batch=1, workers=account.hands, capacity=waiting)

@@ -17,6 +17,7 @@ from services.notification.domain.family import Family, Waiting
 from services.notification.domain.losses import SafetyFlag
 from services.notification.domain.message import OPEN, Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
+from services.notification.domain.receipt import AtReceipt, UnmatchedReceipt
 from services.notification.domain.recipient import AtDuty
 from services.notification.domain.telling import Addressed
 
@@ -53,6 +54,13 @@ def _waiting(key_of: str, *, column: str) -> Many:
 
 of_family = State(Waiting, family=family, messages=_waiting("pregnancy_id", column="about_id"))
 of_child = State(Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"))
+unmatched_receipts = Table(UnmatchedReceipt, "unmatched_receipts", key="receipt_id")
+at_receipt = State(
+    AtReceipt,
+    message=messages.by("message_id"),
+    standing=standings.by("message_id"),
+    unmatched=unmatched_receipts.by("id"),
+)
 at_sending = State(AtSending, message=messages.by("key"), standing=standings.by("key"))
 
 
@@ -139,6 +147,16 @@ async def family_view(connection: Connection, pregnancy_id: UUID) -> dict[str, A
     """A family: its children, caregivers and health visitor, and where the booklet stands."""
     record = await connection.fetchrow(families.select, [pregnancy_id])
     return None if record is None else asdict(families.row(tuple(record))[1])
+
+
+async def unmatched_views(connection: Connection, after: UUID | None) -> list[dict[str, Any]]:
+    """Receipts for letters that nobody here knows, by Notify's id."""
+    records = await connection.fetch(
+        "SELECT receipt_id, status, received_at FROM unmatched_receipts "
+        f"WHERE $1::uuid IS NULL OR receipt_id > $1 ORDER BY receipt_id LIMIT {PAGE}",
+        after,
+    )
+    return [dict(record) for record in records]
 
 
 async def duty_views(connection: Connection) -> list[dict[str, Any]]:

@@ -87,6 +87,17 @@ def unsigned(head: dict[str, Any]) -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(x).encode()).rstrip(b"=").decode() for x in (head, claims))
 
 
+async def test_a_machine_outside_proves_itself_by_the_token_that_was_agreed(issuer: Issuer, tmp_path: Path) -> None:
+    keys = KeySet(written(tmp_path / "keys.json", issuer.public))
+    fixed = {"agreed": ("channel", frozenset({"receipts"}))}
+    access = Access(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), keys=keys, fixed=fixed)
+    assert (await access.caller(b"Bearer agreed"))[:2] == fixed["agreed"]
+    assert await reason(access, "agreed", "Basic") == await reason(access, "x", "Basic")
+    for wrong in ("Agreed", "agreed2", ""):
+        with pytest.raises(Unauthenticated):
+            await access.caller(f"Bearer {wrong}".encode())
+
+
 async def test_an_unsigned_token_is_refused(access: Access) -> None:
     for algorithm in ("none", "None", "NONE", ""):
         assert await reason(access, unsigned({"alg": algorithm, "kid": "one"}) + ".") == "algorithm_not_accepted"

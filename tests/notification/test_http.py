@@ -16,12 +16,17 @@ from chassis.http import Reads, build_app
 from chassis.key_set import KeySet
 from services.notification.channels.file import FileChannel
 from services.notification.main import SERVICE
+from services.notification.settings import RECEIPTS
 from tests.chassis.issuer import AUDIENCE, ISSUER, Issuer, written
 from tests.notification.examples import CHILD, LEAD, SPECIALIST, VISITOR, case_assigned
 from tests.notification.running import Instance, at_work, until
 from tests.support.given import some_id
 
 POLICY = {"kind": "practitioner", "channels": ["file", "email"], "address": "sam@example.org"}
+
+
+RECEIPT_TOKEN = "a token that was agreed with Notify"
+CHANNEL = {RECEIPT_TOKEN: ("govuk-notify", frozenset({RECEIPTS}))}
 
 
 class Desk:
@@ -40,7 +45,7 @@ class Desk:
 async def desk(pool: Pool, tmp_path: Path) -> AsyncIterator[Desk]:
     issuer, instance = Issuer(), Instance(pool, [FileChannel(tmp_path / "letters.jsonl")])
     keys = KeySet(written(tmp_path / "keys.json", issuer.public))
-    access = Access(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), keys=keys)
+    access = Access(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), keys=keys, fixed=CHANNEL)
     reads = Reads(pool, access, SERVICE.roles)
     app = build_app(
         "notification",
@@ -115,3 +120,54 @@ async def test_what_is_not_there_is_not_found_and_results_are_not_taken_by_http(
     assert (await desk.ask("team_lead", "GET", "/messages?status=lost")).status_code == 422
     assert all(command.path for command in SERVICE.commands)
     assert "RecordDelivery" not in {command.name for command in SERVICE.commands}
+
+
+def as_notify_sends(reference: Any, status: str = "delivered", **more: Any) -> dict[str, Any]:
+    """A delivery receipt with all its fields."""
+    return {
+        "id": str(some_id("notify")),
+        "reference": reference,
+        "to": "someone@example.org",
+        "status": status,
+        "created_at": "2026-03-02T12:15:30.000000Z",
+        "completed_at": "2026-03-02T12:15:30.000000Z",
+        "sent_at": None,
+        "notification_type": "email",
+        "template_id": str(some_id("template")),
+        "template_version": 1,
+    } | more
+
+
+async def reported(desk: Desk, token: str, body: dict[str, Any]) -> httpx.Response:
+    return await desk.client.post("/receipts/notify", headers={"authorization": f"Bearer {token}"}, json=body)
+
+
+async def test_a_receipt_is_taken_from_the_channel_alone_and_its_address_is_not_kept(desk: Desk, pool: Pool) -> None:
+    assert (await desk.ask("workforce_admin", "PUT", f"/recipients/{SPECIALIST}", **POLICY)).status_code == 200
+    assert (await desk.ask("workforce_admin", "PUT", f"/recipients/{VISITOR}", **POLICY)).status_code == 200
+    await desk.instance.hear(case_assigned())
+    await until(pool, {"sent": 2})
+    (message_id,) = await pool.fetchrow("SELECT message_id FROM messages LIMIT 1")
+    body = as_notify_sends(str(message_id))
+    for wrong in ("", "another token", RECEIPT_TOKEN + "x"):
+        assert (await reported(desk, wrong, body)).status_code == 401
+    for role in ("operator", "team_lead", "workforce_admin"):
+        assert (await reported(desk, desk.issuer.token(role), body)).status_code == 403
+    for _ in range(2):
+        assert (await reported(desk, RECEIPT_TOKEN, body)).status_code == 200
+    assert await pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%message-delivered%'") == 1
+    assert (await reported(desk, RECEIPT_TOKEN, as_notify_sends("not ours", "permanent-failure"))).status_code == 200
+    (unmatched,) = (await desk.ask("operator", "GET", "/receipts/unmatched")).json()
+    assert (unmatched["receipt_id"], unmatched["status"]) == (str(some_id("notify")), "permanent-failure")
+    assert (
+        await desk.client.get(f"/messages/{message_id}", headers={"authorization": f"Bearer {RECEIPT_TOKEN}"})
+    ).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"status": "Delivered!"}, "status"), ({"id": "x"}, "id"), ({"completed_at": "then"}, "completed_at")],
+)
+async def test_a_receipt_that_is_none_is_refused(desk: Desk, change: dict[str, str], field: str) -> None:
+    answer = await reported(desk, RECEIPT_TOKEN, as_notify_sends(None, **change))
+    assert (answer.status_code, [e["field"] for e in answer.json()["errors"]]) == (422, [field])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from attune_contracts.event import Code, Instant, Language
 from attune_contracts.notification import GivenHow
@@ -198,6 +198,27 @@ class SettleDoubt(Command):
 
     message_id: UUID
     arrived: bool
+
+
+class TakeReceipt(Command):
+    """What GOV.UK Notify reports about a message later. The address in it is not kept."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: UUID
+    """Notify's own."""
+    reference: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    """Our message id, for what is ours."""
+    status: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+    completed_at: Instant | None = None
+
+    @property
+    def message_id(self) -> UUID | None:
+        """The message that it is about; None for a reference that is none of ours."""
+        try:
+            return UUID(self.reference or "")
+        except ValueError:
+            return None
 
 
 class RecordDelivery(Command):

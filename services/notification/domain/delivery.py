@@ -189,7 +189,7 @@ def suppressed(message: Message, reason: SuppressedReason, cause: Cause, of: Of 
     """Not sent, with its reason; what may have left before is doubtful."""
     if message.may_have_left:
         return doubtful(message, "withheld_later", cause, of)
-    facts = message.facts | _who_acts(message, of)
+    facts = message.facts | who_acts(message, of)
     event = MessageSuppressed(**facts, reason=reason, suppressed_at=cause.at)
     return _ended(settled(message, "suppressed", reason, cause), event)
 
@@ -198,14 +198,14 @@ def failed(message: Message, reason: str, cause: Cause, of: Of = None) -> Decisi
     """Refused for good; what may have left before is doubtful."""
     if message.may_have_left:
         return doubtful(message, reason, cause, of)
-    facts = message.facts | _who_acts(message, of)
+    facts = message.facts | who_acts(message, of)
     event = MessageFailed(**facts, channel=message.claimed_channel, reason=reason, failed_at=cause.at)
     return _ended(settled(message, "failed", reason, cause), event)
 
 
 def doubtful(message: Message, reason: str, cause: Cause, of: Of = None) -> Decision:
     """Nobody can tell; a person looks."""
-    facts = message.facts | _who_acts(message, of)
+    facts = message.facts | who_acts(message, of)
     event = MessageDoubtful(**facts, channel=message.claimed_channel, reason=reason, noticed_at=cause.at)
     return _ended(settled(message, "doubtful", reason, cause), event)
 
@@ -214,7 +214,7 @@ def _family_of(standing: Standing | None) -> FamilyStanding | None:
     return standing.family if standing is not None else None
 
 
-def _who_acts(message: Message, of: Of) -> dict[str, UUID | None]:
+def who_acts(message: Message, of: Of) -> dict[str, UUID | None]:
     """Who has to do in person what the message did not: the named health visitor, else the leads of the team."""
     if of is None:
         return {"team_id": message.team_id, "health_visitor_id": None}

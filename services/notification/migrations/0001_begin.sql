@@ -104,6 +104,14 @@ CREATE TABLE safety_flags (
 );
 CREATE INDEX safety_flags_of_child ON safety_flags (child_id, raised_at);
 
+-- What a channel reported about letters that nobody here knows.
+CREATE TABLE unmatched_receipts (
+    receipt_id  uuid PRIMARY KEY,
+    version     bigint NOT NULL,
+    status      text NOT NULL,
+    received_at timestamptz NOT NULL
+);
+
 -- Whoever each message goes to now, what their policy says now, and what happened in the family since it was set. The
 -- address stays behind: only whoever sends reads it. The family is looked at for messages to caregivers only.
 CREATE VIEW policy_at_sending AS
