@@ -13,7 +13,7 @@ REPLAYS ?= 1
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo watch test check format bench fuzz faults faults-short compose-check compose-up compose-down compose-test lock clean
+.PHONY: help setup up down doctor demo watch test check format bench probes fuzz faults faults-short compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: $(READY) ## put the sources into the form that check asks for
 
 bench: $(READY) ## speed and memory, into reports/bench.json
 	@$(BIN)/python -m bench $(ARGS)
+
+probes: $(READY) ## what we assume of Kafka, PostgreSQL and their clients, for when a version is raised
+	@$(BIN)/pytest tests/probes $(ARGS)
 
 fuzz: $(READY) ## hostile input by the hundred thousand, into reports/fuzz.json (ARGS="--seed 1 --requests 5000")
 	@$(BIN)/python -m fuzz $(ARGS)

@@ -1,0 +1,1 @@
+"""What we assume of the platform, one small test for each assumption: see docs/upgrades.md."""
