@@ -84,6 +84,10 @@ class Reads:
         self._permissions[caller_with_permission] = permission
         return caller_with_permission
 
+    def holds(self, caller: Caller, permission: str) -> bool:
+        """Whether the caller has a further permission, for a route that shows more or less by it."""
+        return not caller.roles.isdisjoint(holders(self._roles, permission))
+
     def permission_of(self, route: APIRoute) -> str | None:
         """The permission that a route asks for, None when it asks for none."""
         calls = [dependency.call for dependency in route.dependant.dependencies]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.database import Connection
 from chassis.tables import State, Table
 from services.screening.domain.attempt import AtAttempt
 from services.screening.domain.birth import AtBirth
@@ -144,69 +142,3 @@ at_loading_pathway = State(
     cohort=cohort_windows.by(the_cohort),
 )
 certificates_held = certificates.by("practitioner_id")
-
-
-async def child_view(connection: Connection, child_id: UUID) -> dict[str, Any] | None:
-    """A child with its screenings, the latest first; None where it is unknown. Personal data."""
-    child = await connection.fetchrow("SELECT * FROM children WHERE child_id = $1", child_id)
-    if child is None:
-        return None
-    held = await connection.fetch(
-        "SELECT screening_id, instrument, instrument_version, outcome, reason, screened_at, administered_by "
-        "FROM screenings WHERE child_id = $1 ORDER BY screened_at DESC LIMIT 100",
-        child_id,
-    )
-    view = {name: value for name, value in child.items() if name != "version"}
-    return view | {"screenings": [dict(row) for row in held]}
-
-
-async def screening_view(connection: Connection, screening_id: UUID) -> dict[str, Any] | None:
-    """A screening with answers and decision record; None where it is unknown. Personal data."""
-    record = await connection.fetchrow(
-        f"SELECT version, {', '.join(c.name for c in screenings.columns)} FROM screenings WHERE screening_id = $1",
-        screening_id,
-    )
-    if record is None:
-        return None
-    _, row = screenings.row(tuple(record))
-    return {c.name: getattr(row, c.name) for c in screenings.columns}
-
-
-async def instrument_views(connection: Connection) -> list[dict[str, Any]]:
-    """All loaded instruments; item text only where the licence lets everybody read it."""
-    views = []
-    for record in await connection.fetch(
-        "SELECT version, reference, definition, loaded_at, loaded_by FROM instruments"
-    ):
-        _, row = instruments.row(tuple(record))
-        definition = row.definition.model_dump(mode="json")
-        if definition["licence"] == "permission_required":
-            for item in definition["items"]:
-                item["text"] = None
-        name, _, version = row.reference.rpartition("/")
-        views.append({"instrument": name, "instrument_version": int(version), "definition": definition})
-    return sorted(views, key=lambda view: (view["instrument"], view["instrument_version"]))
-
-
-async def coverage(connection: Connection, today: date, team_id: UUID | None) -> list[dict[str, Any]]:
-    """For each team: babies who reached 56 days, those screened in the window and by 56 days, and why not the rest."""
-    records = await connection.fetch(
-        """SELECT team_id, covered_at_days IS NOT NULL AS screened, covered_at_days <= 56 AS by_56,
-                  coalesce(not_completed_reason, 'no_reason_recorded') AS reason, count(*) AS children
-           FROM children
-           WHERE birth = 'live' AND born_on <= $1 AND ($2::uuid IS NULL OR team_id = $2)
-           GROUP BY 1, 2, 3, 4 ORDER BY 1""",
-        today - timedelta(days=56),
-        team_id,
-    )
-    teams: dict[UUID, dict[str, Any]] = {}
-    for r in records:
-        blank = {"team_id": r["team_id"], "reached_56_days": 0, "screened": 0, "screened_by_56_days": 0, "reasons": {}}
-        team = teams.setdefault(r["team_id"], blank)
-        team["reached_56_days"] += r["children"]
-        if r["screened"]:
-            team["screened"] += r["children"]
-            team["screened_by_56_days"] += r["children"] if r["by_56"] else 0
-        else:
-            team["reasons"][r["reason"]] = team["reasons"].get(r["reason"], 0) + r["children"]
-    return list(teams.values())
