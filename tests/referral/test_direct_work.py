@@ -11,6 +11,7 @@ from services.referral.domain import direct_work
 from services.referral.domain.allocation import allocate
 from services.referral.domain.consultation import Terms
 from services.referral.domain.direct_work import AtEnd, AtPlanning, AtWork, Goal
+from services.referral.domain.pool import Absence
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     CaseOfAnotherTeam,
@@ -120,6 +121,21 @@ def test_but_who_asked_before_comes_first() -> None:
     assert (rows[CASE.consultation_id].points, rows[CASE.consultation_id].place) == (2, NOON)
 
 
+def test_direct_work_does_not_take_points_for_which_a_heavier_case_in_front_waits() -> None:
+    """There are two points, which is enough for it, but not for the case that asked before."""
+    heavy = waiting("b", minutes=-1, points=3)
+    asks, _ = plans().then_decided().rows
+    then = looked(pool(member("ann", capacity=4, used=2)), asked=(asks,), waiting=(heavy,))
+    assert [(r.points, r.place) for r in then.then_decided().rows] == [(2, NOON)]
+
+
+def test_direct_work_does_not_begin_with_somebody_who_may_take_no_cases_now() -> None:
+    asks, _ = plans().then_decided().rows
+    away = Absence(some_id("leave"), None, hand_over=False)
+    then = looked(pool(member("ann", capacity=9, used=2, absences=(away,)), member("ben")), asked=(asks,))
+    assert [(r.points, r.place) for r in then.then_decided().rows] == [(2, NOON)]
+
+
 def test_work_that_no_capacity_of_its_practitioner_can_hold_keeps_back_nobody() -> None:
     asks, _ = plans(catalogue=intervention(points=9)).then_decided().rows
     then = looked(pool(member("ann", capacity=4, used=2)), asked=(asks, case("b", minutes=1)))
@@ -159,6 +175,7 @@ def test_it_begins_when_the_pool_has_given_the_points() -> None:
     given(AtWork(GRANTED, then.row)).when(direct_work.follow, DUE).then_nothing()
     still = replace(CASE, place=NOON, terms=Terms(points_wanted=4))
     given(AtWork(still, waits)).when(direct_work.follow, DUE).then_nothing()
+    given(AtWork(CASE, waits)).when(direct_work.follow, DUE).then_nothing()
 
 
 @pytest.mark.parametrize(

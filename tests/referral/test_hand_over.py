@@ -8,7 +8,7 @@ from attune_contracts.referral import CaseHandedOver
 from chassis.decision import Due
 from services.referral.domain.allocation import allocate
 from services.referral.domain.commands import HandOverCase
-from services.referral.domain.consultation import Consultation
+from services.referral.domain.consultation import Consultation, Terms
 from services.referral.domain.hand_over import CaseInPool, hand_over
 from services.referral.domain.pool import Pool
 from services.referral.domain.refusals import (
@@ -77,6 +77,19 @@ def test_a_case_that_nobody_else_can_take_waits_without_holding_up_the_others() 
     behind = case("b", minutes=1)
     (event,) = given(at_work(after, waiting=(row,), asked=(behind,))).when(allocate, Due(TEAM)).events
     assert event.subject == behind.child_id
+
+
+def test_a_case_that_was_declined_and_is_then_given_to_somebody_by_name_stays_there() -> None:
+    declined = held("a", by="ann", unsettled=True, terms=Terms(refused_by=(some_id("ben"),), leaves="offer_declined"))
+    row, after = moved("ben", case=declined).then_decided().rows
+    assert (row.assigned_to, row.unsettled, row.terms) == (some_id("ben"), False, Terms())
+    given(at_work(after, ended=(row,))).when(allocate, Due(TEAM)).then()
+
+
+def test_a_case_on_its_way_to_direct_work_goes_on_asking_with_whom_it_is_given_to() -> None:
+    asks = held("a", by="ann", unsettled=True, place=NOON, terms=Terms(points_wanted=4))
+    row, _ = moved("ben", case=asks).then_decided().rows
+    assert (row.assigned_to, row.place, row.unsettled, row.terms) == (some_id("ben"), NOON, True, asks.terms)
 
 
 @pytest.mark.parametrize(

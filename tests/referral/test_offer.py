@@ -116,6 +116,16 @@ def test_a_declined_case_goes_to_the_next_and_is_counted() -> None:
     assert [m.used_points for m in after.members] == [0, 4]
 
 
+def test_nobody_who_has_refused_is_asked_again() -> None:
+    before = replace(OFFERED, assigned_to=some_id("ben"), terms=Terms(refused_by=(some_id("ann"),)))
+    marked, _ = declined(before, by="ben").then_decided().rows
+    row, _ = (
+        looked(at_work(pool(member("ann"), member("ben", used=2), policy=OFFERS), ended=(marked,))).then_decided().rows
+    )
+    assert row.assigned_to is None
+    assert set(row.barred) == {some_id("ann"), some_id("ben")}
+
+
 def test_a_case_that_everybody_declined_waits_and_holds_up_nobody() -> None:
     terms = Terms(refused_by=(some_id("ann"),), leaves="offer_declined")
     marked = held("a", by="ben", unsettled=True, terms=terms)
