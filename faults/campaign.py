@@ -19,7 +19,9 @@ from faults.asking import Asking
 from faults.cases import MARK, Cases
 from faults.clocks import CLOCKS
 from faults.crew import Crew
+from faults.emptied import kafka_emptied
 from faults.ending import End, bring_to_rest
+from faults.moods import MOODS
 from faults.people import People
 from faults.plan import SERVICES, Fault, Plan
 from faults.poison import Poison
@@ -30,7 +32,7 @@ from faults.site import NotPossible, Proxies, Site
 from faults.strikes import Strike
 from faults.world import Process, World
 
-STRIKES: Mapping[str, Strike] = {**ALL, **CLOCKS}
+STRIKES: Mapping[str, Strike] = {**ALL, **MOODS, **CLOCKS, "kafka_emptied": kafka_emptied}
 RECOVERS_WITHIN = 90.0
 """Longest wait for one recovery; more than 30 s is a finding, but the campaign goes on."""
 AT_ONCE = 60
@@ -128,7 +130,7 @@ class Campaign:
         people = People(asking, random.Random(f"{self.plan.seed}/people"))
         site = Site(stack, crew, proxies, asking, people)
         recovery, poison = Recovery(site), Poison(self.plan.seed, stack.bootstrap)
-        site.bad_places = lambda: {(b.topic, b.partition, b.offset) for b in poison.put}
+        site.bad_places, site.emptied = lambda: poison.places, poison.lost
         cases = Cases(self.plan.seed, people)
         self._told("stage", {"stage": "teams, certificates, addresses"})
         await people.prepare(3 if self.plan.cases < 1000 else 8)

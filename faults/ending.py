@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -20,11 +20,12 @@ from faults.world import BadMessage, Finding
 
 QUIET_WITHIN = 30.0
 PATIENCE = 150.0
-ROUNDS = 4
+ROUNDS = 8
+STEP = timedelta(minutes=20)
 _OPEN = "('failed', 'queued', 'retry')"
 _PARKED = f"""SELECT id, key, state, reason, topic, partition, "offset" AS place FROM parked WHERE state IN {_OPEN}
 ORDER BY ordinal"""
-_UNDER_WAY = "SELECT count(*) FROM messages WHERE status IN ('pending', 'sending')"
+_UNDER_WAY = "SELECT count(*), max(next_due_at) FROM messages WHERE status IN ('pending', 'sending')"
 
 
 Place = tuple[str | None, int | None, int | None]
@@ -82,13 +83,14 @@ async def _calm(recovery: Recovery, end: End, when: str) -> None:
 
 
 async def _time_passes(site: Site, recovery: Recovery, end: End) -> None:
-    """Leases run out, and what a channel refused for the moment is tried again: both take minutes."""
+    """Leases run out, what a channel refused is tried again, and quiet hours end: until the last message is due."""
     for n in range(ROUNDS):
-        (row,) = await recovery.rows("notification", _UNDER_WAY)
-        if not row[0]:
+        ((count, last_due),) = await recovery.rows("notification", _UNDER_WAY)
+        if not count:
             return
+        soon = site.asking.now() + STEP
         try:
-            await set_ahead(site, site.asking.now() + timedelta(minutes=20))
+            await set_ahead(site, max(soon, last_due + timedelta(seconds=1)) if last_due is not None else soon)
         except NotPossible as why:
             end.restless.append(str(why))
             return
@@ -128,12 +130,9 @@ async def _resolve(site: Site, recovery: Recovery, put: Sequence[BadMessage], en
     else:
         end.restless.append("parked inputs could not be resolved")
     return tuple(
-        BadMessage(
-            b.topic, b.partition, b.offset, b.key, b.kind, b.event_id, b.readers,
-            {s: done[s, at] for s in b.readers if (s, at := (b.topic, b.partition, b.offset)) in done},
-        )
+        replace(b, resolved={s: done[s, at] for s in b.readers if (s, at := (b.topic, b.partition, b.offset)) in done})
         for b in put
-    )  # fmt: skip
+    )
 
 
 def parked_is_what_was_injected(end: End, put: Sequence[BadMessage]) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -68,6 +69,15 @@ class Poison:
         self._chance = random.Random(f"{seed}/poison")
         self._bootstrap = bootstrap
         self.put: list[BadMessage] = []
+
+    @property
+    def places(self) -> set[tuple[str, int, int]]:
+        """Where bad messages lie now."""
+        return {(b.topic, b.partition, b.offset) for b in self.put if not b.gone}
+
+    def lost(self) -> None:
+        """All topics were emptied."""
+        self.put = [replace(b, gone=True) for b in self.put]
 
     async def some(self, count: int, children: Sequence[UUID]) -> None:
         """So many, half of them about these children."""

@@ -19,10 +19,8 @@ from chassis.decoding import read_any_header_name
 from faults.crew import Member
 from faults.plan import Fault
 from faults.poison import TOPICS
-from faults.site import NotPossible, Site, until
+from faults.site import Site, until
 from faults.strikes import STRIKES, Strike, Told
-
-__all__ = ["ALL", "NotPossible"]
 
 MEMBERS = 4
 RELAY_PAUSES_WITHIN = 12.0
@@ -220,4 +218,4 @@ ALL: Mapping[str, Strike] = {
     "two_relays": two_relays,
     "rolling_upgrade": rolling_upgrade,
 }
-"""Every strike by the name of its kind, but for those on clocks and on the whole broker."""
+"""Every strike by the name of its kind, but for those on mail, on clocks and on the whole broker."""

@@ -103,6 +103,8 @@ class Site:
     people: People
     bad_places: Callable[[], set[tuple[str, int, int]]] = set
     """Where bad messages lie: nobody copies those."""
+    emptied: Callable[[], None] = lambda: None
+    """Tells that all topics have lost what they held."""
 
     @property
     def broker(self) -> Broker:
@@ -121,6 +123,10 @@ class Site:
         before = self.pid(server)
         with contextlib.suppress(ProcessLookupError):
             os.kill(before, number)
+        await self.begun_anew(server, before)
+
+    async def begun_anew(self, server: str, before: int) -> None:
+        """Waits until another process than that one does the server's work."""
         await until(lambda: asyncio.to_thread(lambda: not psutil.pid_exists(before) or self.pid(server) != before), 60)
         await self.answers(server)
 

@@ -216,58 +216,6 @@ def network(weather: str, figure: str | None = None) -> Strike:
     return strike
 
 
-# --- mail -------------------------------------------------------------------------------------------------------------
-
-
-async def mail_down(site: Site, fault: Fault) -> Told:
-    site.proxies.smtp.make("refuse")
-    try:
-        await asyncio.sleep(fault.lasts)
-    finally:
-        site.proxies.smtp.heal()
-    return {}
-
-
-async def mail_slow(site: Site, fault: Fault) -> Told:
-    site.proxies.smtp.make("latency", fault.numbers["milliseconds"])
-    try:
-        await asyncio.sleep(fault.lasts)
-    finally:
-        site.proxies.smtp.heal()
-    return {}
-
-
-def mail_says(mood: str) -> Strike:
-    """The mail server refuses every recipient."""
-
-    async def strike(site: Site, fault: Fault) -> Told:
-        proxy, postbox = site.proxies.smtp, site.proxies.postbox
-        before, real = postbox.refused, proxy.upstream
-        postbox.mood, proxy.upstream = mood, postbox.port  # type: ignore[assignment]
-        proxy.make("reset")
-        proxy.heal()
-        try:
-            await asyncio.sleep(fault.lasts)
-        finally:
-            postbox.mood, proxy.upstream = "well", real
-            proxy.make("reset")
-            proxy.heal()
-        return {"refused": postbox.refused - before}
-
-    return strike
-
-
-async def mail_answer_lost(site: Site, fault: Fault) -> Told:
-    postbox = site.proxies.postbox
-    before = postbox.swallowed
-    postbox.mood = "silent"
-    try:
-        await asyncio.sleep(fault.lasts)
-    finally:
-        postbox.mood = "well"
-    return {"answers_lost": postbox.swallowed - before}
-
-
 STRIKES: Mapping[str, Strike] = {
     "service_killed": service_killed,
     "service_frozen": service_frozen,
@@ -290,9 +238,4 @@ STRIKES: Mapping[str, Strike] = {
     "network_reset": network("reset"),
     "network_half_close": network("half_close"),
     "network_cut_after": network("cut_after", "bytes"),
-    "mail_down": mail_down,
-    "mail_slow": mail_slow,
-    "mail_4xx": mail_says("later"),
-    "mail_5xx": mail_says("never"),
-    "mail_answer_lost": mail_answer_lost,
 }

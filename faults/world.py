@@ -56,6 +56,8 @@ class BadMessage:
     """Services that read the topic: each must park it."""
     resolved: Mapping[str, Literal["retried", "discarded"]] = field(default_factory=dict)
     """What the operator did at each service; whoever is not named still has it open."""
+    gone: bool = False
+    """Its topic was emptied since: another record may lie in its place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def _service(name: str) -> Service:
 
 
 def _without_injected(records: list[Record], world: World) -> list[Record]:
-    injected = {(bad.topic, bad.partition, bad.offset) for bad in world.bad_messages}
+    injected = {(bad.topic, bad.partition, bad.offset) for bad in world.bad_messages if not bad.gone}
     return [r for r in records if (r.topic, r.partition, r.offset) not in injected]
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import failpoints
+from faults.campaign import STRIKES as STRIKES_OF_A_CAMPAIGN
 from faults.plan import BY_NAME, FIRST, KINDS, NOT_MORE_THAN, POINTS, STRIKES, plan
 
 sizes = st.integers(1, 120)
@@ -76,3 +77,7 @@ def test_the_short_size_has_the_worst(seed: int) -> None:
 
 def test_every_point_of_the_services_is_in_the_plans() -> None:
     assert set(POINTS) == set(failpoints.POINTS)
+
+
+def test_every_kind_of_fault_can_be_made() -> None:
+    assert set(STRIKES_OF_A_CAMPAIGN) == set(BY_NAME)
