@@ -16,7 +16,9 @@ from attune_contracts.referral import (
     CaseAssigned,
     CaseClosed,
     CaseHandedOver,
+    ConsultationReopened,
     ConsultationRequested,
+    ConsultationTriaged,
     ConsultationWithdrawn,
     WaitingListJoined,
 )
@@ -186,10 +188,14 @@ def _after(e: Event) -> tuple[str, UUID | None] | None:
         return "waits", None
     if isinstance(e, CaseClosed | ConsultationWithdrawn):
         return "ended", None
-    return ("asked", None) if isinstance(e, ConsultationRequested) else None
+    if isinstance(e, ConsultationTriaged):
+        return {"declined": ("ended", None), "redirected": ("asked", None)}.get(e.decision)
+    return ("asked", None) if isinstance(e, ConsultationRequested | ConsultationReopened) else None
 
 
 def _standing(c: Case) -> tuple[str, UUID | None]:
+    if c.status == "requested":
+        return "asked", None
     if c.status != "accepted":
         return "ended", None
     return ("assigned", c.assigned_to) if c.assigned_to is not None else ("waits", None)

@@ -147,27 +147,37 @@ def _consultations(story: Story) -> list[UUID]:
     return [e.consultation_id for _, e in story if isinstance(e, referral.ConsultationRequested)]
 
 
-_PLACES = (
+_ENDS_CASE = (referral.CaseClosed, referral.ConsultationWithdrawn)
+_STANDS = (
     referral.ConsultationRequested,
+    referral.ConsultationTriaged,
+    referral.ConsultationReopened,
     referral.WaitingListJoined,
     referral.CaseAssigned,
     referral.CaseHandedOver,
-    referral.ConsultationReopened,
+    *_ENDS_CASE,
 )
 """What says where a case stands; whatever else happens leaves it there."""
 
 
+def _says_where(e: Event) -> bool:
+    return isinstance(e, _STANDS) and getattr(e, "decision", None) != "accepted"
+
+
 def _of_consultation(id_: UUID, story: Story, now: datetime, names: Names) -> list[Open]:
     mine = [(at, e) for at, e in story if getattr(e, "consultation_id", None) == id_]
-    if any(isinstance(e, referral.CaseClosed | referral.ConsultationWithdrawn) for _, e in mine):
-        return []
-    at, last = next((at, e) for at, e in reversed(mine) if isinstance(e, _PLACES))
+    at, last = next((at, e) for at, e in reversed(mine) if _says_where(e))
     case = f"case {short(id_)}"
+    if isinstance(last, _ENDS_CASE) or getattr(last, "decision", None) == "declined":
+        return []
+    if isinstance(last, referral.ConsultationRequested) and last.accepted_by_rule is None:
+        triaged = any(isinstance(e, referral.ConsultationTriaged) for _, e in mine)
+        return [] if triaged else [Open(f"{case} waits for a person's triage", at)]
     if isinstance(last, referral.WaitingListJoined):
         return [Open(f"{case} is on the waiting list ({last.priority})", at)]
     if isinstance(last, referral.CaseHandedOver) and last.to_practitioner_id is None:
         return [Open(f"{case} is on the waiting list again", at)]
-    if isinstance(last, referral.ConsultationRequested):
+    if not isinstance(last, referral.CaseAssigned | referral.CaseHandedOver):
         return [Open(f"{case} is neither assigned nor on the waiting list", at, now - at > SOON)]
     opens = []
     owner = getattr(last, "practitioner_id", None) or getattr(last, "to_practitioner_id", None)

@@ -32,6 +32,7 @@ from chassis.problem import (
     errors_of,
 )
 from chassis.serving import Server, serve
+from chassis.working_days import ENGLAND, Calendar
 
 __all__ = ["Health", "Reads", "Server", "Unavailable", "build_app", "serve"]
 
@@ -61,9 +62,10 @@ class Reads:
         roles: Mapping[str, frozenset[str]],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        calendar: Calendar = ENGLAND,
     ) -> None:
-        self.now = now
-        """The present instant as the service's rules see it."""
+        self.now, self.calendar = now, calendar
+        """The present instant and the working days as the service's rules see them."""
         self._pool, self._access, self._roles = pool, access, roles
         self._permissions: dict[Any, str] = {}
         self._places = asyncio.Semaphore(READERS)

@@ -287,7 +287,7 @@ class Running:
     def _open_http(self) -> None:
         service, settings = self.service, self.settings
         access = Access.from_settings(settings)
-        reads = Reads(self.pool, access, service.roles, now=self.time.now)
+        reads = Reads(self.pool, access, service.roles, now=self.time.now, calendar=settings.calendar)
         routers = [service.api(reads), operator_routes(reads, self.processor, service)]
         if self.time.movable:
             routers.append(time_routes(reads, self.time, self.pool))

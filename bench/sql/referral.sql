@@ -10,12 +10,12 @@ w AS MATERIALIZED (
   FROM g),
 c AS (INSERT INTO consultations (consultation_id, version, child_id, family_id, screening_id, team_id, kind, band, points,
     language, requested_by, requested_at, status, unsettled, correlation_id, assigned_to, assigned_at, because, candidates, rule,
-    end_reason, ended_by, ended_at)
+    end_reason, ended_by, ended_at, acknowledged_by, acknowledged_at)
   SELECT consultation_id, CASE WHEN is_open THEN 2 ELSE 4 END, child_id, pg_temp.stored_id('pregnancy', n),
     pg_temp.stored_id('screening', n), team_id, 'case_consultation', 1, 2, 'en', screener, at,
     CASE WHEN is_open THEN 'accepted' ELSE 'closed' END, false, pg_temp.stored_id('screen', n), practitioner, at, 'lightest_share', 10,
     'lightest-share/2', CASE WHEN NOT is_open THEN 'completed' END, CASE WHEN NOT is_open THEN practitioner END,
-    CASE WHEN NOT is_open THEN at + interval '30 days' END
+    CASE WHEN NOT is_open THEN at + interval '30 days' END, practitioner, at
   FROM w),
 t AS (INSERT INTO streams (key, last) SELECT child_id, CASE WHEN is_open THEN 2 ELSE 3 END FROM w),
 i AS (INSERT INTO inbox (id, handled_at) SELECT pg_temp.stored_id('screen-event', n), at FROM w)

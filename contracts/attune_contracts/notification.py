@@ -77,7 +77,7 @@ class MessageDelivered(_AboutMessage):
     delivered_at: Instant
 
 
-class MessageFailed(_NotToldTo):
+class MessageFailed(_NotToldTo, readers=("referral",)):
     """The message was refused or reported undeliverable for good, or every attempt in the time allowed failed."""
 
     channel: Channel
@@ -86,14 +86,14 @@ class MessageFailed(_NotToldTo):
     failed_at: Instant
 
 
-class MessageSuppressed(_NotToldTo):
+class MessageSuppressed(_NotToldTo, readers=("referral",)):
     """The message was not sent because the contact policy, as it stood at the moment of sending, says no."""
 
     reason: SuppressedReason
     suppressed_at: Instant
 
 
-class MessageDoubtful(_NotToldTo):
+class MessageDoubtful(_NotToldTo, readers=("referral",)):
     """Nobody can tell whether the message left; it is not repeated and a person has to look."""
 
     channel: Channel
@@ -118,7 +118,7 @@ class BookletGiven(_AboutBooklet):
     given_at: Instant
 
 
-class BookletMissed(_AboutBooklet):
+class BookletMissed(_AboutBooklet, readers=("referral",)):
     """A failsafe: the family has not been given the booklet, and the time for it is over."""
 
     health_visitor_id: UUID | None

@@ -67,6 +67,7 @@ TaskKind = Literal[
     "tell_practitioner",
     "doubtful_message",
     "missed_screening",
+    "missed_booklet",
     "concern_without_consultation",
     "lapsed_certificate",
     "overdue_clock",

@@ -41,7 +41,7 @@ class PregnancyRegistered(Event, readers=("notification",)):
     registered_at: Instant
 
 
-class BirthRecorded(Event, readers=("notification",)):
+class BirthRecorded(Event, readers=("referral", "notification")):
     """A child was born; linked to its pregnancy where one was registered."""
 
     child_id: UUID
@@ -55,7 +55,7 @@ class BirthRecorded(Event, readers=("notification",)):
     recorded_at: Instant
 
 
-class BirthCorrected(Event, readers=("notification",)):
+class BirthCorrected(Event, readers=("referral", "notification")):
     """The date of a birth was recorded wrongly: every age and every clock that rests on it changes."""
 
     child_id: UUID
@@ -66,7 +66,7 @@ class BirthCorrected(Event, readers=("notification",)):
     recorded_at: Instant
 
 
-class PregnancyEnded(Event, readers=("notification",)):
+class PregnancyEnded(Event, readers=("referral", "notification")):
     """The pregnancy ended without a birth, for this child: every clock and every message about it stops at once."""
 
     child_id: UUID
@@ -76,7 +76,7 @@ class PregnancyEnded(Event, readers=("notification",)):
     ended_at: Instant
 
 
-class ChildDied(Event, readers=("notification",)):
+class ChildDied(Event, readers=("referral", "notification")):
     """A child died: every clock and every message about it stops at once."""
 
     child_id: UUID
@@ -87,7 +87,7 @@ class ChildDied(Event, readers=("notification",)):
     recorded_at: Instant
 
 
-class ChildMoved(Event, readers=("notification",)):
+class ChildMoved(Event, readers=("referral", "notification")):
     """A child came to another team, into the area or out of it."""
 
     child_id: UUID
@@ -99,7 +99,7 @@ class ChildMoved(Event, readers=("notification",)):
     moved_at: Instant
 
 
-class RecordsMerged(Event, readers=("notification",)):
+class RecordsMerged(Event, readers=("referral", "notification")):
     """Two records were of one child: this one ends, and what it held is with the other."""
 
     child_id: UUID
@@ -110,7 +110,7 @@ class RecordsMerged(Event, readers=("notification",)):
     merged_at: Instant
 
 
-class ChildAdopted(Event, readers=("notification",)):
+class ChildAdopted(Event, readers=("referral", "notification")):
     """A child was adopted: this identity ends and its history is sealed. Nothing here leads to the new identity."""
 
     child_id: UUID
@@ -189,7 +189,7 @@ class FollowUpDue(Event, sensitivity="clinical"):
     due_at: Instant
 
 
-class ScreeningMissed(Event):
+class ScreeningMissed(Event, readers=("referral",)):
     """The window closed and the child was not screened."""
 
     child_id: UUID
@@ -200,7 +200,7 @@ class ScreeningMissed(Event):
     closed_at: Instant
 
 
-class ConsultationOverdueForConcern(Event, sensitivity="clinical"):
+class ConsultationOverdueForConcern(Event, readers=("referral",), sensitivity="clinical"):
     """A concern was recorded and no consultation was requested in time: somebody has to look at once."""
 
     screening_id: UUID

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Request
 
 from chassis.http import Reads
-from services.referral import pool_api, store, work_api
+from services.referral import course_api, pool_api, store, work_api
 
 
 def routes(reads: Reads) -> APIRouter:
@@ -33,6 +33,7 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             return await store.consultations_of_child(connection, child_id)
 
+    router.routes.extend(course_api.routes(reads).routes)
     router.routes.extend(pool_api.routes(reads).routes)
     router.routes.extend(work_api.routes(reads).routes)
     return router

@@ -12,14 +12,13 @@ from attune_contracts.workforce import (
     AbsenceStarted,
     CapacityChanged,
     CompetenceAwarded,
-    CompetenceExpired,
-    CompetenceSuspended,
     PractitionerLeft,
     PractitionerRegistered,
 )
 from chassis.inputs import command, due, on
 from chassis.service import Service
-from services.referral import api, store, work_store
+from services.referral import api, course_store, store, work_store
+from services.referral.course_inputs import COURSE
 from services.referral.domain import (
     allocation,
     catalogue,
@@ -35,14 +34,11 @@ from services.referral.domain import (
 )
 from services.referral.domain.commands import (
     AcceptCase,
-    AcknowledgeConsultation,
-    CloseCase,
     DeclineCase,
     HandOverCase,
     HandOverCaseload,
     RequestConsultation,
     SetPolicy,
-    WithdrawConsultation,
 )
 from services.referral.domain.work_commands import (
     EndDirectWork,
@@ -66,41 +62,19 @@ INPUTS = (
         "POST /consultations",
         RequestConsultation,
         decide=consultation.request,
-        state=store.request_at_hand,
+        state=course_store.request_at_hand,
         may="consultation.request",
         status=201,
         makes_due=store.pools,
     ),
-    # People work with it, until it ends and its points are free again.
-    command(
-        "POST /consultations/{consultation_id}/acknowledgement",
-        AcknowledgeConsultation,
-        decide=consultation.acknowledge,
-        state=store.consultation,
-        may="consultation.acknowledge",
-    ),
-    command(
-        "POST /consultations/{consultation_id}/withdrawal",
-        WithdrawConsultation,
-        decide=consultation.withdraw,
-        state=store.consultation,
-        may="consultation.withdraw",
-        makes_due=store.pools,
-    ),
+    *COURSE,
+    # Cases change hands, by hand or by an offer that was not taken.
     command(
         "POST /cases/{consultation_id}/hand-over",
         HandOverCase,
         decide=hand_over.hand_over,
         state=store.case_in_pool,
         may="case.hand_over",
-        makes_due=store.pools,
-    ),
-    command(
-        "POST /cases/{consultation_id}/closure",
-        CloseCase,
-        decide=consultation.close,
-        state=store.consultation,
-        may="case.close",
         makes_due=store.pools,
     ),
     command(
@@ -192,8 +166,6 @@ INPUTS = (
     ),
     on(PractitionerLeft, decide=membership.practitioner_left, state=store.pool_of_event, makes_due=store.pools),
     on(CompetenceAwarded, decide=membership.competence_awarded, state=store.pool_of_event, makes_due=store.pools),
-    on(CompetenceSuspended, decide=membership.competence_suspended, state=store.pool_of_event, makes_due=store.pools),
-    on(CompetenceExpired, decide=membership.competence_expired, state=store.pool_of_event, makes_due=store.pools),
     on(CapacityChanged, decide=membership.capacity_changed, state=store.pool_of_event, makes_due=store.pools),
     on(AbsenceStarted, decide=membership.absence_started, state=store.pool_of_event, makes_due=store.pools),
     on(AbsenceEnded, decide=membership.absence_ended, state=store.pool_of_event, makes_due=store.pools),
@@ -201,9 +173,29 @@ INPUTS = (
     due(store.pools, decide=allocation.allocate, state=store.pool_at_work, makes_due=store.pools),
 )
 
-_ASKS = frozenset({"consultation.request", "consultation.withdraw", "consultation.read"})
-_DIRECT_WORK = {"direct_work.do", "direct_work.read", "definition.read"}
-_WORKS = _ASKS | {"consultation.acknowledge", "case.answer", "case.close", "case.hand_over", "pool.read"} | _DIRECT_WORK
+_ASKS = frozenset(
+    {
+        "consultation.request",
+        "consultation.withdraw",
+        "consultation.consent",
+        "consultation.read",
+        "task.work",
+        "worklist.read",
+    }
+)
+_WORKS = _ASKS | {
+    "consultation.acknowledge",
+    "consultation.triage",
+    "consultation.hold",
+    "clock.pause",
+    "case.answer",
+    "case.close",
+    "case.hand_over",
+    "pool.read",
+    "direct_work.do",
+    "direct_work.read",
+    "definition.read",
+}
 
 ROLES = {
     "health_visitor": _ASKS,
@@ -211,7 +203,9 @@ ROLES = {
     "specialist": _WORKS,
     "team_lead": _WORKS | {"pool.policy", "caseload.hand_over"},
     "safeguarding_lead": frozenset({"consultation.read", "pool.read"}),
-    "operator": frozenset({"operator.read", "operator.resolve", "pool.read", "definition.load", "definition.read"}),
+    "operator": frozenset(
+        {"operator.read", "operator.resolve", "pool.read", "rules.set", "definition.load", "definition.read"}
+    ),
 }
 
 SERVICE = Service(

@@ -10,7 +10,7 @@ from chassis.database import Connection
 from chassis.inputs import AtOnce
 from chassis.tables import State, Table
 from services.referral.domain.allocation import ASKED, ENDED, KIN, LEAVING, WAITING, PoolAtWork
-from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
+from services.referral.domain.consultation import Consultation, concern_id
 from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Offer, Refusal
 from services.referral.domain.policy import STANDARD
@@ -48,12 +48,8 @@ pool_named = pools.by("team_id")
 offered = consultations.by("key")
 consultation = consultations.by("consultation_id")
 consultation_of_screening = consultations.by(lambda event: concern_id(event.screening_id))
-request_at_hand = State(
-    RequestAtHand,
-    existing=consultation,
-    earlier=consultations.many(
-        "child_id", column="child_id", where="family_id IS NOT NULL", order="requested_at DESC", limit=1
-    ),
+earlier_of_child = consultations.many(
+    "child_id", column="child_id", where="family_id IS NOT NULL", order="requested_at DESC", limit=1
 )
 caseloads = State(
     Caseloads,

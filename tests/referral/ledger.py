@@ -13,12 +13,24 @@ from chassis.decision import Cause, Decision, Due, Refused
 from services.referral.domain import allocation, direct_work, offer
 from services.referral.domain.allocation import PoolAtWork, allocate
 from services.referral.domain.catalogue import Intervention
-from services.referral.domain.commands import HandOverCase, HandOverCaseload, RequestConsultation
+from services.referral.domain.clocks import Course, look
+from services.referral.domain.commands import (
+    AcknowledgeConsultation,
+    HandOverCase,
+    HandOverCaseload,
+    HoldConsultation,
+    ReopenConsultation,
+    RequestConsultation,
+    TriageConsultation,
+)
 from services.referral.domain.consultation import Consultation, RequestAtHand, concern_id
 from services.referral.domain.direct_work import AtEnd, AtPlanning, AtWork, DirectWork
 from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Refusal
 from services.referral.domain.pool import Pool
+from services.referral.domain.progress import Progress
+from services.referral.domain.rules import Rules
+from services.referral.domain.triage import AtTriage
 from services.referral.domain.whole_caseload import Caseloads
 from services.referral.domain.work_commands import EndDirectWork, PlanDirectWork
 from tests.support.given import NOON, some_id
@@ -36,6 +48,8 @@ class Ledger:
         self.now: datetime = NOON
         self.cases: dict[UUID, Consultation] = {}
         self.pools: dict[UUID, Pool] = {}
+        self.courses: dict[UUID, Progress] = {}
+        self.rules: Rules | None = None
         self.inbox: set[UUID] = set()
         self.journal: list[Event] = []
         self.refusals: list[Refusal] = []
@@ -86,6 +100,8 @@ class Ledger:
                 self.cases[row.consultation_id] = row
             elif isinstance(row, DirectWork):
                 self.works[row.consultation_id] = row
+            elif isinstance(row, Progress):
+                self.courses[row.consultation_id] = row
             elif isinstance(row, Refusal):
                 self.refusals.append(row)
         self.journal += decision.told
@@ -96,13 +112,13 @@ class Ledger:
         if isinstance(data, RequestConsultation):
             about = [c for c in self.cases.values() if data.child_id and c.child_id == data.child_id and c.family_id]
             existing = self.cases.get(data.consultation_id) if data.consultation_id else None
-            return RequestAtHand(existing, tuple(about[:1]))
+            return RequestAtHand(existing, tuple(about[:1]), rules=self.rules)
         if isinstance(data, HandOverCase):
             return CaseInPool(self.cases.get(data.consultation_id), self.pools.get(data.team_id))
         if isinstance(data, PlanDirectWork | EndDirectWork | HandOverCaseload):
             return self._state_of_work(data)
         if hasattr(data, "consultation_id"):
-            return self.cases.get(data.consultation_id)
+            return self._of_consultation(data)
         return self.pools.get(data.team_id)
 
     def _state_of_work(self, data: PlanDirectWork | EndDirectWork | HandOverCaseload) -> Any:
@@ -113,6 +129,24 @@ class Ledger:
         if isinstance(data, PlanDirectWork):
             return AtPlanning(case, work, self.catalogue)
         return AtEnd(case, work, self.pools.get(data.team_id))
+
+    def _of_consultation(self, data: Any) -> Any:
+        if isinstance(data, TriageConsultation):
+            other = self.pools.get(data.to_team_id) if data.to_team_id else None
+            return AtTriage(*self._course(data.consultation_id), self.pools.get(data.team_id), other)
+        if isinstance(data, AcknowledgeConsultation | HoldConsultation | ReopenConsultation):
+            return Course(*self._course(data.consultation_id))
+        return self.cases.get(data.consultation_id)
+
+    def _course(self, id_: UUID) -> tuple[Any, ...]:
+        return self.cases.get(id_), self.courses.get(id_), self.rules, None, self.works.get(id_)
+
+    def look_at_clocks(self) -> None:
+        """The sweep of the courses: those that are due, and whatever is old enough to get a row."""
+        late = {p.consultation_id for p in self.courses.values() if p.next_due_at and p.next_due_at <= self.now}
+        new = {c.consultation_id for c in self.cases.values() if c.acknowledged_at is None and c.ended_at is None}
+        for id_ in sorted(late | (new - self.courses.keys())):
+            self._save(look(Course(*self._course(id_)), Due(id_), Cause(some_id("clock"), self.now)))
 
     def at_work(self, team: UUID) -> PoolAtWork:
         """What `store.pool_at_work` reads, in the same order and within the same limits."""

@@ -11,7 +11,8 @@ from attune_contracts.referral import (
     ConsultationRequested,
     ConsultationWithdrawn,
 )
-from services.referral.domain import consultation
+from services.referral.domain import consultation, course, ending
+from services.referral.domain.clocks import Course
 from services.referral.domain.commands import (
     AcknowledgeConsultation,
     CloseCase,
@@ -53,6 +54,7 @@ def test_a_concern_becomes_a_consultation_that_asks_the_pool_for_a_place() -> No
             requested_through="screening",
             consent=None,
             requested_at=NOON,
+            accepted_by_rule=1,
         ),
         due=(TEAM,),
     )
@@ -164,7 +166,7 @@ def test_a_caller_without_staff_id_cannot_ask() -> None:
 def test_the_first_acknowledgement_counts() -> None:
     waiting = case("a")
     command = AcknowledgeConsultation(consultation_id=waiting.consultation_id)
-    then = given(waiting).by(SPECIALIST).when(consultation.acknowledge, command)
+    then = given(Course(waiting, None, None, None)).by(SPECIALIST).when(course.acknowledge, command)
     then.then(
         ConsultationAcknowledged(
             consultation_id=waiting.consultation_id,
@@ -172,15 +174,18 @@ def test_the_first_acknowledgement_counts() -> None:
             acknowledged_by=SPECIALIST,
             acknowledged_at=NOON,
         ),
-        rows=(replace(waiting, acknowledged_by=SPECIALIST, acknowledged_at=NOON),),
     )
-    given(then.row).by(some_id("another")).when(consultation.acknowledge, command).then_nothing()
+    seen, progress = then.then_decided().rows
+    assert seen == replace(waiting, acknowledged_by=SPECIALIST, acknowledged_at=NOON)
+    assert progress.breaches == "held"
+    again = given(Course(seen, progress, None, None)).by(some_id("another"))
+    again.when(course.acknowledge, command).then_nothing()
 
 
 def test_a_waiting_case_leaves_the_list_when_it_is_withdrawn_and_the_pool_looks_who_is_first_now() -> None:
     waiting = case("a")
     command = WithdrawConsultation(consultation_id=waiting.consultation_id)
-    then = given(waiting).by(ASKER).when(consultation.withdraw, command)
+    then = given(waiting).by(ASKER).when(ending.withdraw, command)
     then.then(
         ConsultationWithdrawn(
             consultation_id=waiting.consultation_id,
@@ -191,18 +196,18 @@ def test_a_waiting_case_leaves_the_list_when_it_is_withdrawn_and_the_pool_looks_
         )
     )
     assert (then.row.status, then.row.waiting_since, then.row.unsettled) == ("withdrawn", None, True)
-    given(then.row).by(ASKER).when(consultation.withdraw, command).then_nothing()
+    given(then.row).by(ASKER).when(ending.withdraw, command).then_nothing()
 
 
 def test_only_the_requester_withdraws() -> None:
     command = WithdrawConsultation(consultation_id=some_id("case a"))
-    given(case("a")).by(SPECIALIST).when(consultation.withdraw, command).then_refused(NotTheRequester)
+    given(case("a")).by(SPECIALIST).when(ending.withdraw, command).then_refused(NotTheRequester)
 
 
 def test_a_closed_case_keeps_its_points_in_use_until_the_pool_takes_notice() -> None:
     mine = held("a", by="ann")
     command = CloseCase(consultation_id=mine.consultation_id, reason="completed")
-    then = given(mine).by(SPECIALIST).when(consultation.close, command)
+    then = given(mine).by(SPECIALIST).when(ending.close, command)
     then.then(
         CaseClosed(
             consultation_id=mine.consultation_id,
@@ -215,28 +220,28 @@ def test_a_closed_case_keeps_its_points_in_use_until_the_pool_takes_notice() -> 
         rows=(ended(mine),),
         due=(TEAM,),
     )
-    given(then.row).by(SPECIALIST).when(consultation.close, command).then_nothing()
+    given(then.row).by(SPECIALIST).when(ending.close, command).then_nothing()
 
 
 def test_an_ended_case_cannot_be_acknowledged_withdrawn_or_closed_for_another_reason() -> None:
     over = ended(held("a", by="ann"))
     id_ = over.consultation_id
-    given(over).by(SPECIALIST).when(
-        consultation.acknowledge, AcknowledgeConsultation(consultation_id=id_)
+    given(Course(over, None, None, None)).by(SPECIALIST).when(
+        course.acknowledge, AcknowledgeConsultation(consultation_id=id_)
     ).then_refused(ConsultationNotOpen)
-    given(over).by(ASKER).when(consultation.withdraw, WithdrawConsultation(consultation_id=id_)).then_refused(
+    given(over).by(ASKER).when(ending.withdraw, WithdrawConsultation(consultation_id=id_)).then_refused(
         ConsultationNotOpen
     )
-    given(over).by(SPECIALIST).when(
-        consultation.close, CloseCase(consultation_id=id_, reason="moved_away")
-    ).then_refused(ConsultationNotOpen)
+    given(over).by(SPECIALIST).when(ending.close, CloseCase(consultation_id=id_, reason="moved_away")).then_refused(
+        ConsultationNotOpen
+    )
 
 
 def test_nothing_is_done_to_a_consultation_that_nobody_knows() -> None:
     id_ = some_id("nobody")
-    given(None).by(ASKER).when(consultation.withdraw, WithdrawConsultation(consultation_id=id_)).then_refused(
+    given(None).by(ASKER).when(ending.withdraw, WithdrawConsultation(consultation_id=id_)).then_refused(
         UnknownConsultation, "consultation_id"
     )
-    given(None).by(ASKER).when(consultation.close, CloseCase(consultation_id=id_, reason="other")).then_refused(
+    given(None).by(ASKER).when(ending.close, CloseCase(consultation_id=id_, reason="other")).then_refused(
         UnknownConsultation
     )

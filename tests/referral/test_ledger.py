@@ -18,7 +18,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
+from attune_contracts.referral import (
+    CaseAssigned,
+    CaseHandedOver,
+    ConsultationKind,
+    ConsultationReopened,
+    ConsultationTriaged,
+    TriageDecision,
+    WaitingListJoined,
+)
 from attune_contracts.workforce import (
     AbsenceEnded,
     AbsenceStarted,
@@ -29,14 +37,19 @@ from attune_contracts.workforce import (
     PractitionerRegistered,
 )
 from chassis.decision import Cause, Decision, Refused
+from chassis.value import replace
 from services.referral.domain import (
     allocation,
     consultation,
+    course,
     direct_work,
+    ending,
     hand_over,
     membership,
     offer,
+    reopening,
     team_policy,
+    triage,
     whole_caseload,
 )
 from services.referral.domain.assignment import Seats
@@ -47,13 +60,17 @@ from services.referral.domain.commands import (
     DeclineCase,
     HandOverCase,
     HandOverCaseload,
+    HoldConsultation,
+    ReopenConsultation,
     RequestConsultation,
     SetPolicy,
+    TriageConsultation,
     WithdrawConsultation,
 )
 from services.referral.domain.consultation import Consultation, concern_id
 from services.referral.domain.placing import in_line, weighed
 from services.referral.domain.pool import COMPETENCE, available
+from services.referral.domain.rules import DEFAULT
 from services.referral.domain.work_commands import EndDirectWork
 from tests.referral.builders import concern, intervention, planned
 from tests.referral.ledger import Decide, Ledger
@@ -155,19 +172,53 @@ class Referral(RuleBasedStateMachine):
     def acknowledged(self, number: int) -> None:
         if (case := self.any_case(number)) is not None:
             command = AcknowledgeConsultation(consultation_id=case.consultation_id)
-            self.send(consultation.acknowledge, command, by=some_id("specialist"))
+            self.send(course.acknowledge, command, by=some_id("specialist"))
 
     @rule(number=which)
     def withdrawn(self, number: int) -> None:
         if (case := self.any_case(number)) is not None:
             command = WithdrawConsultation(consultation_id=case.consultation_id)
-            self.send(consultation.withdraw, command, by=case.requested_by)
+            self.send(ending.withdraw, command, by=case.requested_by)
 
     @rule(number=which)
     def closed(self, number: int) -> None:
         if (case := self.any_case(number)) is not None:
             command = CloseCase(consultation_id=case.consultation_id, reason="completed")
-            self.send(consultation.close, command, by=some_id("specialist"))
+            self.send(ending.close, command, by=some_id("specialist"))
+
+    @rule(by_person=st.booleans())
+    def rules_set(self, by_person: bool) -> None:
+        kinds: tuple[ConsultationKind, ...] = ("reflective_discussion",) if by_person else ()
+        self.ledger.rules = replace(DEFAULT, triaged_by_person=kinds)
+
+    @rule(number=which, decision=st.sampled_from(["accepted", "declined", "redirected"]), to=teams)
+    def triaged(self, number: int, decision: TriageDecision, to: UUID) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = TriageConsultation(
+                consultation_id=case.consultation_id,
+                team_id=case.team_id,
+                decision=decision,
+                reason="other",
+                to_team_id=to if decision == "redirected" else None,
+                note="Because.",
+            )
+            self.send(triage.triage, command, by=some_id("lead"))
+
+    @rule(number=which)
+    def held(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = HoldConsultation(consultation_id=case.consultation_id, outcome="advice")
+            self.send(course.hold, command, by=some_id("specialist"))
+
+    @rule(number=which)
+    def reopened(self, number: int) -> None:
+        if (case := self.any_case(number)) is not None:
+            command = ReopenConsultation(consultation_id=case.consultation_id, reason="Again.")
+            self.send(reopening.reopen, command, by=some_id("lead"))
+
+    @rule()
+    def clocks_are_looked_at(self) -> None:
+        self.ledger.look_at_clocks()
 
     @rule(number=which)
     def accepted(self, number: int) -> None:
@@ -456,7 +507,12 @@ class Referral(RuleBasedStateMachine):
             elif isinstance(e, CaseHandedOver):
                 assert owner[e.consultation_id] == e.from_practitioner_id
                 owner[e.consultation_id] = e.to_practitioner_id
-        assert all(n == 1 for n in joined.values())
+            elif isinstance(e, ConsultationReopened) or (
+                isinstance(e, ConsultationTriaged) and e.decision == "redirected"
+            ):
+                owner[e.consultation_id] = None
+                joined[e.consultation_id] = 0
+        assert all(n <= 1 for n in joined.values())
         for c in self.ledger.cases.values():
             if c.status == "accepted":
                 assert owner.get(c.consultation_id) == c.assigned_to

@@ -1,13 +1,23 @@
 """What people may ask of the referral service."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field, model_validator
 
 from attune_contracts.event import Language
-from attune_contracts.referral import Consent, ConsultationKind, EndReason, Priority
-from chassis.commands import Command, PersonalText
+from attune_contracts.referral import (
+    ClockName,
+    Consent,
+    ConsultationKind,
+    EndReason,
+    HeldOutcome,
+    PauseReason,
+    Priority,
+    TriageDecision,
+    TriageReason,
+)
+from chassis.commands import Command, Instant, PersonalText, breaks
 
 DeclineReason = Literal["no_time", "conflict_of_interest", "not_my_field", "too_far", "other"]
 HeadStartDays = Annotated[int, Field(ge=0, le=36_500)]
@@ -106,3 +116,132 @@ class HandOverCaseload(Command):
     """What becomes of a case for which nobody else has the points: it stays, or waits in the list."""
     preview: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     """Version of the preview."""
+
+
+class TriageConsultation(Command):
+    """A specialist decides about a request."""
+
+    consultation_id: UUID
+    team_id: UUID
+    """The team of the consultation, as the consultation shows it."""
+    decision: TriageDecision
+    reason: TriageReason
+    to_team_id: UUID | None = None
+    """Required if and only if it is redirected: the team whose pool it goes to."""
+    note: PersonalText | None = None
+    """Required for every decision but `accepted`: what the requester is to read. Never leaves the referral service."""
+
+    @model_validator(mode="after")
+    def _names_a_team_to_redirect_to(self) -> Self:
+        if (self.decision == "redirected") != (self.to_team_id is not None):
+            raise breaks("to_team_id_if_and_only_if_redirected")
+        return self
+
+
+class HoldConsultation(Command):
+    """The consultation took place."""
+
+    consultation_id: UUID
+    outcome: HeldOutcome
+    held_at: Instant | None = None
+    """Left out: now."""
+
+
+class ReportConsultation(Command):
+    """The written plan for whoever asked."""
+
+    consultation_id: UUID
+    plan: PersonalText
+    """Never leaves the referral service but by an audited read."""
+
+
+class ReopenConsultation(Command):
+    """An ended consultation is to go on."""
+
+    consultation_id: UUID
+    reason: PersonalText
+    """Never leaves the referral service but by an audited read."""
+
+
+class RecordConsent(Command):
+    """What the family says to a consultation that names them."""
+
+    consultation_id: UUID
+    consent: Consent
+    reason: PersonalText | None = None
+    """Required for `not_sought` and `overridden`."""
+
+
+class WriteOnwardPlan(Command):
+    """Who goes on with the family when the child is two."""
+
+    consultation_id: UUID
+    plan: PersonalText
+
+
+class PauseClock(Command):
+    """A clock is to stand still."""
+
+    consultation_id: UUID
+    clock: ClockName
+    reason: PauseReason
+
+
+class ResumeClock(Command):
+    """A clock is to run on."""
+
+    consultation_id: UUID
+    clock: ClockName
+
+
+class ClockTerm(BaseModel):
+    """How long one clock may run."""
+
+    model_config = Command.model_config
+
+    clock: ClockName
+    days: Annotated[int, Field(ge=2, le=1000)]
+    """Whole days after the day on which it starts."""
+    working: bool
+    """Count working days; else all days."""
+    soon: Annotated[int, Field(ge=1, le=999)]
+    """Days of the same kind before its end from which on it is due soon."""
+    may_pause: bool
+    raises_task: bool
+    """A breach becomes a task for whoever has the case, or for the leads while it waits."""
+
+
+class SetConsultationRules(Command):
+    """What a person triages, and how long each clock may run; a clock that is left out is not kept."""
+
+    terms: Annotated[tuple[ClockTerm, ...], Field(max_length=20)]
+    triaged_by_person: Annotated[tuple[ConsultationKind, ...], Field(max_length=2)] = ()
+
+
+class RaiseTask(Command):
+    """A person gives a task to somebody."""
+
+    team_id: UUID
+    owner_id: UUID | None = None
+    """Left out: any lead of the team."""
+    child_id: UUID | None = None
+    about_id: UUID | None = None
+    """What it is about: a consultation, a screening, a message."""
+    note: PersonalText
+    """What is to be done. Never leaves the referral service but by an authorised read."""
+    due_at: Instant | None = None
+    """Left out: in five working days."""
+
+
+class FinishTask(Command):
+    """The task is done."""
+
+    task_id: UUID
+
+
+class DelegateTask(Command):
+    """Somebody else is to do the task."""
+
+    task_id: UUID
+    to_owner_id: UUID | None
+    """Null: any lead of the team."""

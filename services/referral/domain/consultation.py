@@ -1,4 +1,4 @@
-"""A consultation from the request to its end; accepted, it is a case that is assigned or waits, never neither."""
+"""A consultation as it is requested; once accepted, it is a case that is assigned or waits, never neither."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import Literal
 from uuid import UUID
 
 from attune_contracts.referral import (
-    CaseClosed,
     Consent,
-    ConsultationAcknowledged,
     ConsultationKind,
     ConsultationRequested,
-    ConsultationWithdrawn,
     EndReason,
     HandOverReason,
     Preference,
@@ -20,13 +17,10 @@ from attune_contracts.referral import (
 )
 from attune_contracts.screening import ScreeningCompleted
 from chassis.decision import NOTHING, Cause, Decision, Reply, derived_id
-from chassis.value import replace, value
-from services.referral.domain.commands import (
-    AcknowledgeConsultation,
-    CloseCase,
-    RequestConsultation,
-    WithdrawConsultation,
-)
+from chassis.value import value
+from services.referral.domain.children import Child
+from services.referral.domain.commands import RequestConsultation
+from services.referral.domain.course_refusals import ChildIsGone
 from services.referral.domain.policy import STANDARD
 from services.referral.domain.refusals import (
     CallerNotIdentified,
@@ -37,11 +31,13 @@ from services.referral.domain.refusals import (
     ConsentWithoutChild,
     ConsultationIdTaken,
     ConsultationNotOpen,
-    NotTheRequester,
     UnknownConsultation,
 )
+from services.referral.domain.rules import DEFAULT, Rules
 
-Status = Literal["accepted", "closed", "withdrawn"]
+Status = Literal["requested", "accepted", "declined", "closed", "withdrawn"]
+"""`requested` waits for a person's triage; `accepted` is a case, assigned or waiting; the others have ended."""
+OPEN: frozenset[Status] = frozenset({"requested", "accepted"})
 
 
 class Standing(Reply):
@@ -54,7 +50,10 @@ class Standing(Reply):
 
 POINTS = STANDARD.points
 """What each kind of work weighs, unless the policy of its team says otherwise when the pool first looks at it."""
-_HEAD_START = {priority: timedelta(days=days) for priority, days in STANDARD.head_start_days.items()}
+HEAD_START = {priority: timedelta(days=days) for priority, days in STANDARD.head_start_days.items()}
+
+TRIAGE_RULE_VERSION = 1
+"""Of the rule that accepts at once what the pathway asks for, and what no person is to triage."""
 
 BAND: dict[Priority, int] = {"urgent": 0, "routine": 1}
 PRIORITY: tuple[Priority, Priority] = ("urgent", "routine")
@@ -112,6 +111,7 @@ class Consultation:
     acknowledged_at: datetime | None = None
     end_reason: EndReason | None = None
     ended_by: UUID | None = None
+    """Null where a rule ended it and nobody did."""
     ended_at: datetime | None = None
     place: datetime | None = None
     """Where it stands among those who want points of the pool, waiting for an owner or for direct work to begin."""
@@ -146,6 +146,8 @@ class RequestAtHand:
 
     existing: Consultation | None
     earlier: tuple[Consultation, ...]
+    child: Child | None = None
+    rules: Rules | None = None
 
 
 def concern_id(screening_id: UUID) -> UUID:
@@ -179,7 +181,7 @@ def consider_screening(existing: Consultation | None, event: ScreeningCompleted,
             status="accepted",
             unsettled=True,
             waiting_since=cause.at,
-            place=cause.at - _HEAD_START[priority],
+            place=cause.at - HEAD_START[priority],
             correlation_id=cause.correlation_id,
         )
     )
@@ -209,6 +211,9 @@ def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) 
         return _repeated(at_hand.existing, command, asked_by)
     family = command.family_id or next((c.family_id for c in at_hand.earlier), None)
     known_to = command.known_to or next((c.assigned_to for c in at_hand.earlier), None)
+    if at_hand.child is not None and at_hand.child.gone is not None:
+        raise ChildIsGone
+    by_person = command.kind in (at_hand.rules or DEFAULT).triaged_by_person
     return _accepted(
         Consultation(
             consultation_id=command.consultation_id or cause.derive("consultation"),
@@ -225,10 +230,10 @@ def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) 
             consent=command.consent,
             consent_reason=command.consent_reason,
             question=command.question,
-            status="accepted",
-            unsettled=True,
-            waiting_since=cause.at,
-            place=cause.at - _HEAD_START[command.priority],
+            status="requested" if by_person else "accepted",
+            unsettled=not by_person,
+            waiting_since=None if by_person else cause.at,
+            place=None if by_person else cause.at - HEAD_START[command.priority],
             correlation_id=cause.correlation_id,
             terms=Terms(prefers=known_to) if known_to is not None else None,
         )
@@ -254,10 +259,12 @@ def _repeated(existing: Consultation, command: RequestConsultation, asked_by: UU
     same = (existing.requested_by, existing.team_id, existing.kind, existing.child_id)
     if existing.screening_id is not None or same != (asked_by, command.team_id, command.kind, command.child_id):
         raise ConsultationIdTaken
-    return Decision(reply=_reply(existing))
+    return Decision(reply=standing(existing))
 
 
 def _accepted(case: Consultation) -> Decision[Standing]:
+    """A case at once; or a request that waits for a person, of which the pool is not told yet."""
+    accepted = case.status == "accepted"
     event = ConsultationRequested(
         consultation_id=case.consultation_id,
         child_id=case.child_id,
@@ -269,73 +276,20 @@ def _accepted(case: Consultation) -> Decision[Standing]:
         requested_through="professional" if case.screening_id is None else "screening",
         consent=case.consent,
         requested_at=case.requested_at,
+        accepted_by_rule=TRIAGE_RULE_VERSION if accepted else None,
     )
-    return Decision(rows=(case,), events=(event,), reply=_reply(case), due=(case.team_id,))
-
-
-def acknowledge(case: Consultation | None, _: AcknowledgeConsultation, cause: Cause) -> Decision[Standing]:
-    """The first specialist who confirms to have seen the request is the one who is recorded."""
-    case = still_open(case)
-    if case.acknowledged_at is not None:
-        return Decision(reply=_reply(case))
-    by = staff(cause)
-    event = ConsultationAcknowledged(
-        consultation_id=case.consultation_id, child_id=case.child_id, acknowledged_by=by, acknowledged_at=cause.at
-    )
-    acknowledged = replace(case, acknowledged_by=by, acknowledged_at=cause.at)
-    return Decision(rows=(acknowledged,), events=(event,), reply=_reply(acknowledged))
-
-
-def withdraw(case: Consultation | None, _: WithdrawConsultation, cause: Cause) -> Decision[Standing]:
-    """The requester takes the request back, whether the case waits or somebody has it."""
-    by = staff(cause)
-    if case is not None and case.status == "withdrawn" and case.ended_by == by:
-        return Decision(reply=_reply(case))
-    case = still_open(case)
-    if case.requested_by != by:
-        raise NotTheRequester
-    event = ConsultationWithdrawn(
-        consultation_id=case.consultation_id,
-        child_id=case.child_id,
-        team_id=case.team_id,
-        withdrawn_by=by,
-        withdrawn_at=cause.at,
-    )
-    ended = replace(_ended(case, by, cause.at), status="withdrawn")
-    return Decision(rows=(ended,), events=(event,), reply=_reply(ended), due=(case.team_id,))
-
-
-def close(case: Consultation | None, command: CloseCase, cause: Cause) -> Decision[Standing]:
-    """The case ends with a reason; the pool gives its points back and takes the next one."""
-    if case is not None and case.status == "closed" and case.end_reason == command.reason:
-        return Decision(reply=_reply(case))
-    case = still_open(case)
-    event = CaseClosed(
-        consultation_id=case.consultation_id,
-        child_id=case.child_id,
-        team_id=case.team_id,
-        practitioner_id=case.assigned_to,
-        reason=command.reason,
-        closed_at=cause.at,
-    )
-    ended = replace(_ended(case, staff(cause), cause.at), status="closed", end_reason=command.reason)
-    return Decision(rows=(ended,), events=(event,), reply=_reply(ended), due=(case.team_id,))
-
-
-def _ended(case: Consultation, by: UUID, at: datetime) -> Consultation:
-    """Off the list at once; the points stay in use until the pool, which guards them, takes notice."""
-    return replace(case, ended_by=by, ended_at=at, waiting_since=None, place=None, accept_by=None, unsettled=True)
+    return Decision(rows=(case,), events=(event,), reply=standing(case), due=(case.team_id,) if accepted else ())
 
 
 def still_open(case: Consultation | None) -> Consultation:
     if case is None:
         raise UnknownConsultation
-    if case.status != "accepted":
+    if case.status not in OPEN:
         raise ConsultationNotOpen
     return case
 
 
-def _reply(case: Consultation) -> Standing:
+def standing(case: Consultation) -> Standing:
     return {"consultation_id": case.consultation_id, "status": case.status, "acknowledged_at": case.acknowledged_at}
 
 

@@ -49,8 +49,8 @@ CREATE TABLE consultations (
         NOT unsettled OR status <> 'accepted' OR place IS NOT NULL OR terms ->> 'leaves' IS NOT NULL
     ),
     CONSTRAINT offer_is_to_somebody CHECK (accept_by IS NULL OR assigned_to IS NOT NULL),
-    CONSTRAINT ended_case_says_when_and_by_whom CHECK (
-        (status = 'accepted') = (ended_at IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)
+    CONSTRAINT ended_case_says_when CHECK (
+        (status IN ('requested', 'accepted')) = (ended_at IS NULL) AND (ended_by IS NULL OR ended_at IS NOT NULL)
     ),
     CONSTRAINT closed_case_has_a_reason CHECK ((status = 'closed') = (end_reason IS NOT NULL)),
     CONSTRAINT case_consultation_names_a_child CHECK (kind <> 'case_consultation' OR child_id IS NOT NULL),
@@ -58,7 +58,8 @@ CREATE TABLE consultations (
     CONSTRAINT missing_consent_has_a_reason CHECK (
         consent IS NULL OR consent NOT IN ('not_sought', 'overridden') OR consent_reason IS NOT NULL
     ),
-    CONSTRAINT status_is_known CHECK (status IN ('accepted', 'closed', 'withdrawn')),
+    CONSTRAINT request_has_no_place_before_triage CHECK (status <> 'requested' OR (assigned_to IS NULL AND NOT unsettled)),
+    CONSTRAINT status_is_known CHECK (status IN ('requested', 'accepted', 'declined', 'closed', 'withdrawn')),
     CONSTRAINT band_is_urgent_or_routine CHECK (band IN (0, 1)),
     CONSTRAINT points_weigh_something CHECK (points > 0)
 ) WITH (fillfactor = 90);
@@ -249,3 +250,92 @@ SELECT name || '/1', 1, definition::jsonb, now(), 'attune' FROM (VALUES
     ('gad_7', '{"name": "Generalised Anxiety Disorder 7", "owner": "Pfizer", "licence": "open", "about": "caregiver",
       "higher_is": "worse", "lowest": 0, "highest": 21, "items": []}')
 ) AS known(name, definition);
+
+-- Requests that wait for a person's triage.
+CREATE INDEX requests_of_team ON consultations (team_id, requested_at) WHERE status = 'requested';
+
+-- Consultations that nobody has acknowledged: their clocks need no row of their own for the first hours.
+CREATE INDEX unacknowledged ON consultations (requested_at) WHERE ended_at IS NULL AND acknowledged_at IS NULL;
+
+-- What referral has to know of a child.
+CREATE TABLE children (
+    child_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    family_id uuid,
+    team_id uuid,
+    born_at timestamptz,
+    gone text,
+    changed_at timestamptz NOT NULL
+) WITH (fillfactor = 90);
+
+CREATE VIEW children_of_consultations AS
+    SELECT c.version, c.consultation_id, k.born_at, k.gone
+    FROM consultations c JOIN children k ON k.child_id = c.child_id;
+
+-- What people did with a consultation, and what its clocks have told.
+CREATE TABLE progress (
+    consultation_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    child_id uuid,
+    started_at timestamptz NOT NULL,
+    triages jsonb NOT NULL,
+    holdings jsonb NOT NULL,
+    reports jsonb NOT NULL,
+    pauses jsonb NOT NULL,
+    notices jsonb NOT NULL,
+    ages_told jsonb NOT NULL,
+    onward_plan text,
+    endings jsonb NOT NULL,
+    stopped text,
+    breaches text,
+    breaches_at timestamptz,
+    next_due_at timestamptz,
+
+    CONSTRAINT what_is_stopped_is_not_due CHECK (stopped IS NULL OR next_due_at IS NULL),
+    CONSTRAINT next_breach_has_its_clock CHECK ((breaches IS NULL) = (breaches_at IS NULL))
+) WITH (fillfactor = 80);
+
+CREATE INDEX progress_due ON progress (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX progress_of_child ON progress (child_id) WHERE child_id IS NOT NULL;
+CREATE INDEX unreported ON progress (consultation_id) WHERE jsonb_array_length(holdings) > jsonb_array_length(reports);
+
+CREATE TABLE tasks (
+    task_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    kind text NOT NULL,
+    about_id uuid NOT NULL,
+    consultation_id uuid,
+    child_id uuid,
+    team_id uuid,
+    owner_id uuid,
+    note text,
+    due_at timestamptz NOT NULL,
+    raised_at timestamptz NOT NULL,
+    correlation_id uuid NOT NULL,
+    escalated boolean NOT NULL,
+    handings jsonb NOT NULL,
+    outcome text,
+    done_by uuid,
+    done_at timestamptz,
+    next_due_at timestamptz,
+
+    CONSTRAINT done_task_says_how CHECK ((done_at IS NULL) = (outcome IS NULL)),
+    CONSTRAINT done_task_is_not_due CHECK (done_at IS NULL OR next_due_at IS NULL)
+) WITH (fillfactor = 80);
+
+CREATE INDEX tasks_due ON tasks (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX tasks_of_owner ON tasks (owner_id, due_at) WHERE done_at IS NULL;
+CREATE INDEX tasks_of_team ON tasks (team_id, due_at) WHERE done_at IS NULL AND owner_id IS NULL;
+CREATE INDEX tasks_about ON tasks (about_id) WHERE done_at IS NULL;
+CREATE INDEX tasks_of_child ON tasks (child_id) WHERE done_at IS NULL AND child_id IS NOT NULL;
+
+-- What the service decides for itself; one row.
+CREATE TABLE rules (
+    name text PRIMARY KEY,
+    version bigint NOT NULL,
+    edition bigint NOT NULL,
+    terms jsonb NOT NULL,
+    triaged_by_person jsonb NOT NULL,
+    changed_at timestamptz,
+    changed_by text NOT NULL
+);

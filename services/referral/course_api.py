@@ -1,0 +1,105 @@
+"""Reads of what people do: the course of a consultation, worklists, and loops that are still open."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+
+from chassis.access import Caller, require
+from chassis.http import Reads
+from services.referral import course_store
+from services.referral.domain.clocks import Course
+from services.referral.domain.consultation import OPEN
+from services.referral.domain.progress import begun
+from services.referral.domain.worklist import Item, clocks_of, worklist
+
+_LEADS = frozenset({"team_lead", "specialist"})
+MOST = 500
+"""Consultations that one list looks at."""
+
+
+def routes(reads: Reads) -> APIRouter:
+    """What people wrote is read with an audit by child; lists hold ids and what is to be done."""
+    router = APIRouter(tags=["referral"])
+    may_read = Depends(reads.allowed("consultation.read"))
+    may_work = reads.allowed("worklist.read")
+    may_see_pool = Depends(reads.allowed("pool.read"))
+    may_operate = Depends(reads.allowed("operator.read"))
+    limit = Query(100, ge=1, le=MOST)
+
+    @router.get("/consultations/{consultation_id}/course", dependencies=[may_read])
+    async def course(request: Request, consultation_id: UUID) -> dict[str, Any]:
+        """What people did with a consultation, its reports, its clocks, and whether whoever asked has an answer."""
+        async with reads.connection() as connection:
+            found = await course_store.course_view(connection, consultation_id)
+        if found.case is None:
+            raise HTTPException(404, "unknown consultation")
+        await reads.audit(request, found.case.child_id or consultation_id)
+        return _course(found) | {"clocks": clocks_of(found, reads.now(), reads.calendar)}
+
+    @router.get("/practitioners/{practitioner_id}/worklist")
+    async def of_practitioner(
+        request: Request,
+        practitioner_id: UUID,
+        limit: int = limit,
+        caller: Caller = Depends(may_work),
+    ) -> list[Item]:
+        """What a practitioner has to do: tasks, clocks and age limits, by what breaches first. Others' for leads."""
+        if caller.subject != str(practitioner_id):
+            require(caller, _LEADS, "worklist.read")
+        async with reads.connection() as connection:
+            courses = await course_store.courses_of_practitioner(connection, practitioner_id, MOST)
+            tasks = await course_store.tasks_of_owner(connection, practitioner_id, limit)
+        await reads.audit(request, practitioner_id)
+        return worklist(courses, tasks, reads.now(), reads.calendar, limit)
+
+    @router.get("/teams/{team_id}/worklist", dependencies=[may_see_pool])
+    async def of_team(request: Request, team_id: UUID, limit: int = limit) -> list[Item]:
+        """What the leads of a team have to see to: requests to be triaged, cases that wait, tasks without owner."""
+        async with reads.connection() as connection:
+            courses = await course_store.courses_without_owner(connection, team_id, MOST)
+            tasks = await course_store.tasks_of_team(connection, team_id, limit)
+        await reads.audit(request, team_id)
+        return worklist(courses, tasks, reads.now(), reads.calendar, limit)
+
+    @router.get("/teams/{team_id}/open-loops", dependencies=[may_see_pool])
+    async def open_loops(team_id: UUID, limit: int = limit) -> list[dict[str, Any]]:
+        """Consultations that were held and of which whoever asked has no report yet, the oldest first."""
+        async with reads.connection() as connection:
+            return await course_store.open_loops(connection, team_id, limit)
+
+    @router.get("/tasks/unplaced", dependencies=[may_operate])
+    async def unplaced(request: Request, limit: int = limit) -> list[dict[str, Any]]:
+        """Tasks of which nobody knows which team should do them."""
+        async with reads.connection() as connection:
+            found = await course_store.tasks_of_nobody(connection, limit)
+        for child_id in {t["child_id"] for t in found} - {None}:
+            await reads.audit(request, child_id)
+        return found
+
+    return router
+
+
+def _course(found: Course) -> dict[str, Any]:
+    case = found.case
+    if case is None:
+        return {}
+    done = found.progress or begun(case)
+    answered = done.unreported is None and bool(done.holdings)
+    told_no = case.status in ("declined", "withdrawn")
+    return {
+        "consultation_id": case.consultation_id,
+        "status": case.status,
+        "loop": "closed" if answered or told_no else "open",
+        "triages": done.triages,
+        "holdings": done.holdings,
+        "reports": done.reports,
+        "first_contact_at": found.work.first_contact_at if found.work is not None else None,
+        "onward_plan": done.onward_plan,
+        "endings": done.endings,
+        "pauses": done.pauses,
+        "aged_out": "second_birthday" in done.ages_told and case.status in OPEN,
+        "stopped": done.stopped,
+    }

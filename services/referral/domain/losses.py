@@ -1,0 +1,177 @@
+"""What happens to a child happens to its consultations: born, corrected, lost, moved, merged. People are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from attune_contracts.event import Event
+from attune_contracts.referral import EndReason, TaskKind
+from attune_contracts.screening import (
+    BirthCorrected,
+    BirthRecorded,
+    ChildAdopted,
+    ChildDied,
+    ChildMoved,
+    PregnancyEnded,
+    RecordsMerged,
+)
+from chassis.decision import NOTHING, Cause, Decision, Following
+from chassis.value import replace, value
+from services.referral.domain import ages, tasks
+from services.referral.domain.children import Child, Gone
+from services.referral.domain.consultation import OPEN, Consultation
+from services.referral.domain.ending import closed
+from services.referral.domain.progress import Progress, begun
+
+END: dict[Gone, EndReason] = {
+    "pregnancy_ended": "pregnancy_ended",
+    "stillborn": "stillborn",
+    "child_died": "child_died",
+    "moved_away": "moved_away",
+    "record_sealed": "record_sealed",
+}
+"""With what reason a consultation ends that nobody has begun to work on."""
+
+_KIND: dict[Gone, TaskKind] = {"moved_away": "moved_family"}
+
+
+@value(frozen=True, slots=True)
+class AboutChild:
+    """A child with its consultations, ended ones too, their courses, and the open tasks about it."""
+
+    child: Child | None
+    cases: tuple[Consultation, ...]
+    courses: tuple[Progress, ...]
+    tasks: tuple[tasks.Task, ...]
+
+
+@value(frozen=True, slots=True)
+class AboutTwo:
+    """The child whose record ends, and the consultations of the one that it was merged into."""
+
+    ending: Child | None
+    cases: tuple[Consultation, ...]
+    courses: tuple[Progress, ...]
+    tasks: tuple[tasks.Task, ...]
+    others: tuple[Consultation, ...]
+
+
+def birth_recorded(about: AboutChild, event: BirthRecorded, cause: Cause) -> Decision:
+    """A live birth gives the age from which on the limits are reckoned; a still birth is a loss."""
+    child = _known(about.child, event, event.team_id, cause.at)
+    if event.birth == "still":
+        return _lost(about, child, "stillborn", cause)
+    return _born(about, child, ages.born_at(event.age_days, event.recorded_at), cause)
+
+
+def birth_corrected(about: AboutChild, event: BirthCorrected, cause: Cause) -> Decision:
+    """Every age limit is reckoned anew; what was told of the wrong one stays told."""
+    child = _known(about.child, event, event.team_id, cause.at)
+    return _born(about, child, ages.born_at(event.age_days, event.recorded_at), cause)
+
+
+def _born(about: AboutChild, child: Child, born_at: datetime, cause: Cause) -> Decision:
+    rows: list[Any] = [replace(child, born_at=born_at)]
+    rows += [replace(p, next_due_at=cause.at) for p in _open_courses(about.cases, about.courses)]
+    return Decision(rows=tuple(rows))
+
+
+def pregnancy_ended(about: AboutChild, event: PregnancyEnded, cause: Cause) -> Decision:
+    """A loss or a termination: nobody is consulted about this child any more."""
+    return _lost(about, _known(about.child, event, event.team_id, cause.at), "pregnancy_ended", cause)
+
+
+def child_died(about: AboutChild, event: ChildDied, cause: Cause) -> Decision:
+    """A death ends every clock; people decide about everything else."""
+    return _lost(about, _known(about.child, event, event.team_id, cause.at), "child_died", cause)
+
+
+def child_adopted(about: AboutChild, event: ChildAdopted, cause: Cause) -> Decision:
+    """The record is sealed: what goes on, goes on under another identity that nobody here can lead to."""
+    return _lost(about, _known(about.child, event, event.team_id, cause.at), "record_sealed", cause)
+
+
+def child_moved(about: AboutChild, event: ChildMoved, cause: Cause) -> Decision:
+    """Out of the area is a loss to the service; to another team, people decide whether the case goes along."""
+    if about.child is not None and about.child.gone is None and about.child.team_id == event.to_team_id:
+        return NOTHING
+    child = _known(about.child, event, event.to_team_id or event.team_id, cause.at)
+    if event.to_team_id is None:
+        return _lost(about, child, "moved_away", cause)
+    rows: list[Any] = [replace(child, gone=None) if child.gone == "moved_away" else child]
+    events: list[Following] = []
+    for case in about.cases:
+        if case.status in OPEN and case.team_id != event.to_team_id:
+            raised = tasks.about_case(case, "moved_family", str(cause.id), cause)
+            rows.append(raised.task)
+            events.append(raised.told)
+    moved_back = (p for p in _open_courses(about.cases, about.courses) if p.stopped == "moved_away")
+    rows += [replace(p, stopped=None, next_due_at=cause.at) for p in moved_back]
+    return Decision(rows=tuple(rows), events=tuple(events))
+
+
+def records_merged(about: AboutTwo, event: RecordsMerged, cause: Cause) -> Decision:
+    """Everything goes on under the record that stays. Two open consultations become a task, since one may be enough."""
+    if about.ending is not None and about.ending.gone == "merged":
+        return NOTHING
+    child = replace(_known(about.ending, event, event.team_id, cause.at), gone="merged")
+    into = event.into_child_id
+    rows: list[Any] = [child, *(replace(c, child_id=into) for c in about.cases)]
+    rows += [replace(p, child_id=into, next_due_at=p.next_due_at and cause.at) for p in about.courses]
+    rows += [replace(t, child_id=into) for t in about.tasks]
+    events: list[Following] = []
+    for case in about.cases:
+        if case.status in OPEN and any(other.status in OPEN for other in about.others):
+            raised = tasks.about_case(replace(case, child_id=into), "merged_records", str(cause.id), cause)
+            rows.append(raised.task)
+            events.append(raised.told)
+    return Decision(rows=tuple(rows), events=tuple(events))
+
+
+def _known(
+    child: Child | None,
+    event: BirthRecorded | BirthCorrected | PregnancyEnded | ChildDied | ChildAdopted | ChildMoved | RecordsMerged,
+    team_id: UUID | None,
+    at: datetime,
+) -> Child:
+    if child is None:
+        return Child(event.child_id, event.pregnancy_id, team_id, None, None, at)
+    return replace(child, team_id=team_id, changed_at=at)
+
+
+def _open_courses(cases: Iterable[Consultation], courses: Iterable[Progress]) -> list[Progress]:
+    open_ids = {c.consultation_id for c in cases if c.status in OPEN}
+    return [p for p in courses if p.consultation_id in open_ids]
+
+
+def _lost(about: AboutChild, child: Child, gone: Gone, cause: Cause) -> Decision:
+    """Clocks stop at once. What only waits ends; who has the case decides how it ends, and has a task to do so."""
+    if child.gone == gone:
+        return NOTHING
+    rows: list[Any] = [replace(child, gone=gone)]
+    events: list[Event | Following] = []
+    courses = {p.consultation_id: p for p in about.courses}
+    due: list[UUID] = []
+    for case in about.cases:
+        if case.status not in OPEN:
+            continue
+        course = courses.get(case.consultation_id) or begun(case)
+        rows.append(replace(course, stopped=gone, breaches=None, breaches_at=None, next_due_at=None))
+        owner = case.assigned_to or case.requested_by
+        raised = tasks.about_case(case, _KIND.get(gone, "loss"), str(cause.id), cause, owner_id=owner)
+        rows.append(raised.task)
+        events.append(raised.told)
+        if case.assigned_to is None:
+            after, end = closed(case, END[gone], None, cause.at)
+            rows.append(after)
+            events.append(Following(end, case.correlation_id))
+            due.append(case.team_id)
+    for task in about.tasks:
+        if task.kind not in ("loss", "moved_family", "safeguarding"):
+            done, told = tasks.settled(task, cause.at)
+            rows.append(done)
+            events.append(told)
+    return Decision(rows=tuple(rows), events=tuple(events), due=tuple(due))

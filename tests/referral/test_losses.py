@@ -1,0 +1,186 @@
+"""What happens to a child: clocks stop at once, what only waits ends, and people are told by a task."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from attune_contracts.event import Event
+from attune_contracts.referral import CaseClosed, TaskDone, TaskRaised
+from attune_contracts.screening import (
+    BirthCorrected,
+    BirthRecorded,
+    ChildAdopted,
+    ChildDied,
+    ChildMoved,
+    PregnancyEnded,
+    RecordsMerged,
+)
+from chassis.decision import Cause
+from chassis.working_days import start_of
+from services.referral.domain import losses, tasks
+from services.referral.domain.children import Child
+from services.referral.domain.clocks import Born, Course
+from services.referral.domain.consultation import Consultation
+from services.referral.domain.losses import AboutChild, AboutTwo
+from services.referral.domain.progress import Progress, begun
+from tests.referral.builders import TEAM, case, held, waiting
+from tests.referral.courses import ANN, ASKER, child, looked
+from tests.support.given import NOON, Then, given, some_id
+
+OTHER_TEAM = some_id("team elsewhere")
+WHO = {"child_id": some_id("child a"), "pregnancy_id": some_id("family a")}
+HERE = WHO | {"team_id": TEAM}
+
+ENDED = PregnancyEnded(**HERE, reason="loss", ended_at=NOON)
+STILL = BirthRecorded(**HERE, birth="still", children_born=1, age_days=0, recorded_at=NOON)
+BORN = BirthRecorded(**HERE, birth="live", children_born=1, age_days=3, recorded_at=NOON)
+DIED = ChildDied(**HERE, age_days=40, recorded_at=NOON)
+ADOPTED = ChildAdopted(**HERE, recorded_at=NOON)
+AWAY = ChildMoved(**HERE, to_team_id=None, moved_at=NOON)
+MOVED = ChildMoved(**HERE, to_team_id=OTHER_TEAM, moved_at=NOON)
+MERGED = RecordsMerged(**HERE, into_child_id=some_id("the other record"), merged_at=NOON)
+
+RULES: dict[type[Event], Any] = {
+    PregnancyEnded: losses.pregnancy_ended,
+    BirthRecorded: losses.birth_recorded,
+    BirthCorrected: losses.birth_corrected,
+    ChildDied: losses.child_died,
+    ChildAdopted: losses.child_adopted,
+    ChildMoved: losses.child_moved,
+}
+LOSSES = pytest.mark.parametrize(
+    ("event", "gone", "kind"),
+    [
+        (ENDED, "pregnancy_ended", "loss"),
+        (STILL, "stillborn", "loss"),
+        (DIED, "child_died", "loss"),
+        (ADOPTED, "record_sealed", "loss"),
+        (AWAY, "moved_away", "moved_family"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+
+
+def about(*cases: Consultation, known: Child | None = None, courses: Any = (), to_do: Any = ()) -> AboutChild:
+    return AboutChild(known, cases, tuple(courses), tuple(to_do))
+
+
+def heard(state: AboutChild, event: Event, number: int = 1) -> Then:
+    return given(state).when(RULES[type(event)], event, cause_id=some_id(f"event {number}"))
+
+
+def rows(then: Then, kind: type) -> list[Any]:
+    return [r for r in then.then_decided().rows if isinstance(r, kind)]
+
+
+@LOSSES
+def test_who_has_the_case_decides_how_it_ends_and_its_clocks_stop_at_once(event: Event, gone: str, kind: str) -> None:
+    mine = held("a", by="ann")
+    then = heard(about(mine), event)
+    (raised,) = then.events
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.owner_id, raised.about_id) == (kind, ANN, mine.consultation_id)
+    assert rows(then, Consultation) == []
+    (progress,) = rows(then, Progress)
+    assert (progress.stopped, progress.next_due_at, progress.breaches) == (gone, None, None)
+    assert rows(then, Child)[0].gone == gone
+    later = looked(Course(mine, progress, None, None), NOON + timedelta(days=400))
+    assert later.events == ()
+
+
+@LOSSES
+def test_what_only_waits_ends_and_whoever_asked_has_the_task(event: Event, gone: str, kind: str) -> None:
+    requested = case(
+        "b", child_id=some_id("child a"), status="requested", unsettled=False, waiting_since=None, place=None
+    )
+    then = heard(about(waiting("a"), requested), event)
+    assert [e.kind for e in then.events if isinstance(e, TaskRaised)] == [kind, kind]
+    assert {e.owner_id for e in then.events if isinstance(e, TaskRaised)} == {ASKER}
+    assert [e.reason for e in then.events if isinstance(e, CaseClosed)] == [losses.END[gone]] * 2  # type: ignore[index]
+    for over in rows(then, Consultation):
+        assert (over.status, over.ended_by, over.place, over.unsettled) == ("closed", None, None, True)
+    assert then.then_decided().due == (TEAM, TEAM)
+
+
+@LOSSES
+def test_told_again_it_changes_nothing(event: Event, gone: Any, kind: str) -> None:
+    heard(about(held("a", by="ann"), known=child(gone=gone)), event, 2).then_nothing()
+
+
+def test_what_ended_before_is_left_alone_and_other_tasks_about_the_child_are_settled() -> None:
+    over = held("a", by="ann", status="closed", end_reason="completed", ended_at=NOON)
+    to_reach = tasks.raised(
+        "contact_caregiver", some_id("m"), Cause(some_id("x"), NOON), team_id=TEAM, child_id=some_id("child a")
+    ).task
+    guard = tasks.raised(
+        "safeguarding", some_id("n"), Cause(some_id("y"), NOON), team_id=TEAM, child_id=some_id("child a")
+    ).task
+    then = heard(about(over, to_do=(to_reach, guard)), DIED)
+    (done,) = then.events
+    assert isinstance(done, TaskDone)
+    assert (done.kind, done.outcome, done.done_by) == ("contact_caregiver", "no_longer_needed", None)
+    assert rows(then, Progress) == []
+
+
+def test_a_live_birth_gives_the_age_and_a_correction_another_one() -> None:
+    course = begun(held("a", by="ann"))
+    then = heard(about(held("a", by="ann"), courses=(course,)), BORN)
+    (known,) = rows(then, Child)
+    assert known.born_at == start_of((NOON - timedelta(days=3)).date())
+    assert [p.next_due_at for p in rows(then, Progress)] == [NOON]
+    corrected = heard(about(known=known), BirthCorrected(**HERE, age_days=5, recorded_at=NOON))
+    assert corrected.row.born_at == start_of((NOON - timedelta(days=5)).date())
+
+
+def test_to_another_team_people_decide_whether_the_case_goes_along() -> None:
+    mine, theirs = held("a", by="ann"), held("b", by="zoe", child_id=some_id("child a"), team_id=OTHER_TEAM)
+    then = heard(about(mine, theirs, known=child()), MOVED)
+    (raised,) = then.events
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.owner_id, raised.about_id) == ("moved_family", ANN, mine.consultation_id)
+    assert rows(then, Progress) == rows(then, Consultation) == []
+    assert rows(then, Child)[0].team_id == OTHER_TEAM
+    heard(about(mine, known=rows(then, Child)[0]), MOVED, 2).then_nothing()
+
+
+def test_whoever_moves_back_has_clocks_again() -> None:
+    away = heard(about(held("a", by="ann")), AWAY)
+    (stopped,), (gone,) = rows(away, Progress), rows(away, Child)
+    back = heard(about(held("a", by="ann"), known=gone, courses=(stopped,)), MOVED, 2)
+    assert rows(back, Child)[0].gone is None
+    assert [(p.stopped, p.next_due_at) for p in rows(back, Progress)] == [(None, NOON)]
+
+
+def merged(*cases: Consultation, others: tuple[Consultation, ...] = (), known: Child | None = None) -> Then:
+    state = AboutTwo(known, cases, tuple(begun(c) for c in cases), (), others)
+    return given(state).when(losses.records_merged, MERGED)
+
+
+def test_a_merged_record_leaves_everything_to_the_one_that_stays() -> None:
+    into = some_id("the other record")
+    mine = held("a", by="ann")
+    then = merged(mine)
+    assert then.events == ()
+    assert [c.child_id for c in rows(then, Consultation)] == [into]
+    assert [p.child_id for p in rows(then, Progress)] == [into]
+    assert rows(then, Child)[0].gone == "merged"
+    merged(mine, known=child(gone="merged")).then_nothing()
+
+
+def test_two_open_consultations_about_one_child_are_for_a_person_to_look_at() -> None:
+    other = held("b", by="zoe", child_id=some_id("the other record"))
+    (raised,) = merged(held("a", by="ann"), others=(other,)).events
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.child_id, raised.owner_id) == ("merged_records", some_id("the other record"), ANN)
+
+
+def test_a_consultation_that_came_after_the_loss_never_starts_its_clocks() -> None:
+    late = held("a", by="ann")
+    then = looked(Course(late, None, None, Born(late.consultation_id, None, "child_died")), NOON + timedelta(days=30))
+    assert then.events == ()
+    assert [p.stopped for p in rows(then, Progress)] == ["child_died"]
+    goes_on = looked(Course(late, None, None, Born(late.consultation_id, None, "merged")), NOON + timedelta(days=30))
+    assert goes_on.events != ()
