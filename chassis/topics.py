@@ -35,11 +35,15 @@ class Probe:
     async def _ask_until_it_fails(self) -> None:
         client = AIOKafkaClient(**self._broker.client, request_timeout_ms=int(ANSWER_SECONDS * 1000))
         try:
-            await asyncio.wait_for(client.bootstrap(), ANSWER_SECONDS)
-            self.answered_at = time.monotonic()
-            while await asyncio.wait_for(client.force_metadata_update(), ANSWER_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await client.bootstrap()
+            answers = True
+            while answers:
                 self.answered_at = time.monotonic()
                 await asyncio.sleep(PROBE_SECONDS)
+                # Not wait_for: it forgets that it was cancelled when the answer comes in the same moment.
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    answers = await client.force_metadata_update()
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), ANSWER_SECONDS)
