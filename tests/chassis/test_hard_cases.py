@@ -13,13 +13,14 @@ from uuid_utils.compat import uuid7
 
 from chassis import database
 from chassis.clock import Clock
+from chassis.edge import rendered
 from chassis.inputs import on
 from chassis.parked import Record, headers_of
-from chassis.processor import AlreadyExists, Done, Input, Processor
+from chassis.processor import AlreadyExists, Contradiction, Done, Input, Processor
 from chassis.reading import read_record
 from chassis.value import replace
 from tests.chassis import toy
-from tests.chassis.toy import HEAR, heard, record
+from tests.chassis.toy import HEAR, adding, heard, record
 
 _COUNTER = """INSERT INTO counters (counter_id, version, total, history, rings_at, rung)
 VALUES ($1, 1, $2, '[]', $3, 0)"""
@@ -153,3 +154,15 @@ async def test_p4_two_processes_park_one_clock_once(processor: Processor, pool: 
     for task in tasks:
         task.cancel()
     assert await pool.fetchval("SELECT count(*) FROM parked") == 1
+
+
+async def test_p9_a_constraint_that_says_no_is_named_without_what_stood_in_the_row(processor: Processor) -> None:
+    """PostgreSQL quotes the row in its error: nothing of it may reach the caller, who need not know it."""
+    counter = uuid7()
+    (refused,) = await processor.process([adding(counter, 666)])
+    assert isinstance(refused, Contradiction)
+    status, body, _ = rendered(refused)
+    assert status == 409
+    assert "a_total_is_never_666" in body.decode()
+    assert str(counter) not in body.decode()
+    assert "Failing row" not in body.decode()

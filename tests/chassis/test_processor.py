@@ -64,6 +64,17 @@ async def test_p1_state_journal_and_outbox_are_written_together(processor: Proce
     assert journal["sequence"] == outbox["sequence"] == 1
 
 
+async def test_p1_every_event_of_a_batch_is_in_journal_and_outbox_alike(
+    processor: Processor, pool: database.Pool
+) -> None:
+    a, b = uuid7(), uuid7()
+    await processor.process([adding(a, 1), adding(b, 2), adding(a, 3)])
+    rows = "SELECT event_id, key, sequence, type, correlation_id, causation_id, data, recorded_at FROM {} ORDER BY 1"
+    journal, outbox = [await pool.fetch(rows.format(table)) for table in ("journal", "outbox")]
+    assert [tuple(r) for r in journal] == [tuple(r) for r in outbox]
+    assert sorted((r["key"], r["sequence"]) for r in journal) == sorted([(a, 1), (a, 2), (b, 1)])
+
+
 async def test_p1_a_refused_or_failing_command_changes_nothing(processor: Processor, pool: database.Pool) -> None:
     a = uuid7()
     outcomes = await processor.process([adding(a, 101), adding(a, 13), adding(a, 666)])
