@@ -13,7 +13,7 @@ REPLAYS ?= 1
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo watch test check format bench probes fuzz faults faults-short compose-check compose-up compose-down compose-test lock clean
+.PHONY: help setup up down doctor demo watch test check format bench probes fuzz faults faults-short defects compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: $(READY) ## format, lint, types, imports, contracts
 format: $(READY) ## put the sources into the form that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+defects: $(READY) ## mistakes put into copies of the sources on purpose: does a test notice each? (ARGS="name ...")
+	@$(BIN)/python -m faults.defects --workers $(WORKERS) $(ARGS)
 
 bench: $(READY) ## speed and memory, into reports/bench.json
 	@$(BIN)/python -m bench $(ARGS)

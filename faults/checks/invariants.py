@@ -13,17 +13,49 @@ from faults.world import Finding, Told
 
 LISTED = 50
 
-_COMPARED: Mapping[str, tuple[Callable[[Facts], int], Told]] = {
-    "every_concern_has_one_consultation": (lambda f: len(f.screenings) + len(f.cases), "lost"),
-    "every_accepted_case_is_assigned_or_waits": (lambda f: len(f.cases), "lost"),
-    "nobody_has_more_than_their_capacity": (lambda f: len(f.seats), "wrong"),
-    "events_tell_what_the_tables_hold": (lambda f: len(f.cases) + len(f.screenings), "wrong"),
-    "every_event_is_in_its_topic": (lambda f: len(f.journal), "lost"),
-    "events_of_a_key_are_in_order": (lambda f: len(f.journal), "order"),
-    "every_service_has_read_its_topics": (lambda f: len(f.unread or ()), "wrong"),
-    "everybody_is_told_once": (lambda f: len(f.letters), "lost"),
+_COMPARED: Mapping[str, tuple[str, Callable[[Facts], int], Told]] = {
+    "every_concern_has_one_consultation": (
+        "Each screening that calls for the specialists has one consultation, and no other screening has any.",
+        lambda f: len(f.screenings) + len(f.cases),
+        "lost",
+    ),
+    "every_accepted_case_is_assigned_or_waits": (
+        "Exactly one of the two, and its pool has looked at it.",
+        lambda f: len(f.cases),
+        "lost",
+    ),
+    "nobody_has_more_than_their_capacity": (
+        "Points in the pool are those of the open cases and within the capacity; who has left has none.",
+        lambda f: len(f.seats),
+        "wrong",
+    ),
+    "events_tell_what_the_tables_hold": (
+        "The journal replayed gives the owner or the place that the row has; each screening is told once.",
+        lambda f: len(f.cases) + len(f.screenings),
+        "wrong",
+    ),
+    "every_event_is_in_its_topic": (
+        "Every row of a journal is in its topic and nothing else is; the outbox is empty.",
+        lambda f: len(f.journal),
+        "lost",
+    ),
+    "events_of_a_key_are_in_order": (
+        "Numbers of a key have no gap, in the journal and, read from the first record, in the topic.",
+        lambda f: len(f.journal),
+        "order",
+    ),
+    "every_service_has_read_its_topics": (
+        "No group has a record before it.",
+        lambda f: len(f.unread or ()),
+        "wrong",
+    ),
+    "everybody_is_told_once": (
+        "Who must be told, worked out a second time from the events, is who has a message, once.",
+        lambda f: len(f.letters),
+        "lost",
+    ),
 }
-"""Of the demo's check: how much each compares, and as what a breach counts.
+"""Of the demo's check: what each says, how much it compares, and as what a breach counts.
 
 The others of it expect a day without a fault: nothing parked, every message sent. Here they are judged by what was
 injected and by what is shown.
@@ -47,11 +79,17 @@ _FROM_OUTSIDE: tuple[tuple[Callable[[Observed], Judged], Told], ...] = (
 )
 
 
+def described() -> dict[str, str]:
+    """Every invariant with one sentence or two about it."""
+    found = {name: says for name, (says, *_) in _COMPARED.items()} | {c.__name__: c.__doc__ for c, _ in _FROM_OUTSIDE}
+    return {name: " ".join((says or "").split()) for name, says in found.items()}
+
+
 def judge(seen: Observed) -> dict[str, Finding]:
     """Every invariant, judged by what was seen."""
     made = {
         name: _finding(name, (compared(seen.kept), CHECKS[name](seen.kept)), counts_as)
-        for name, (compared, counts_as) in _COMPARED.items()
+        for name, (_, compared, counts_as) in _COMPARED.items()
     }
     return made | {check.__name__: _finding(check.__name__, check(seen), told) for check, told in _FROM_OUTSIDE}
 

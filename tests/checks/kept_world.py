@@ -11,11 +11,12 @@ from attune.facts import Told
 from attune_contracts.catalogue import SERVICES, topic
 from attune_contracts.envelope import Envelope, to_kafka
 from attune_contracts.event import encode
-from attune_contracts.samples import sample
+from attune_contracts.referral import CaseAssigned
+from attune_contracts.screening import ScreeningCompleted
+from attune_contracts.workforce import CapacityChanged, CompetenceAwarded, PractitionerRegistered
 from chassis.admission import command_id
 from chassis.parked import Record
 from faults.checks.facts import Handled, Line, Observed, Parked, Policy, Pulse, home
-from faults.checks.reading import _service
 from faults.world import Answer, BadMessage, Process, World
 from tests.stack.test_reconcile import CASE, CHILD, GOOD, LETTERS, SCREENING, SPECIALIST, VISITOR, event, told
 from tests.support.given import some_id
@@ -48,9 +49,7 @@ def answer(key: UUID = KEY, status: int | None = 201, **changed: Any) -> Answer:
 
 
 def staff(number: int, name: str, **fields: Any) -> Told:
-    made = sample(_service("workforce").inputs and type(event(name))).model_copy(
-        update={"practitioner_id": SPECIALIST} | fields
-    )
+    made = event(name, practitioner_id=SPECIALIST, **fields)
     return Told("workforce", some_id(f"workforce{number}"), made.subject, number, made, some_id(f"w{number}"), number)
 
 
@@ -114,6 +113,14 @@ WORLD = World(
     bad_messages=(BAD,),
     canaries=CANARIES,
 )
+WANTS = {
+    "screening": {CompetenceAwarded.type: True},
+    "referral": {
+        e.type: True for e in (ScreeningCompleted, PractitionerRegistered, CompetenceAwarded, CapacityChanged)
+    },
+    "notification": {ScreeningCompleted.type: False, CaseAssigned.type: True},
+    "workforce": {},
+}
 _REFERRAL = {t.event_id: Handled(10 + n) for n, t in enumerate(STAFF)} | {SCREENED.event_id: Handled(20)}
 _NOTIFICATION = {SCREENED.event_id: Handled(5), ASSIGNED.event_id: Handled(6), some_id("bad"): Handled(4)}
 KEPT = Observed(
@@ -127,7 +134,7 @@ KEPT = Observed(
     ),
     records=tuple(record(t, n) for n, t in enumerate(JOURNAL)),
     commands={("screening", "POST /screenings"): "RecordScreening"},
-    wants={s: {t: i.state is not None for t, i in _service(s).events.items()} for s in SERVICES},
+    wants=WANTS,
     inbox={
         "screening": {
             STAFF[1].event_id: Handled(3),
