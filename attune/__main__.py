@@ -12,6 +12,7 @@ COMMANDS = {
     "setup": "attune.stack.commands:setup",
     "up": "attune.stack.commands:up",
     "down": "attune.stack.commands:down",
+    "import": "attune.births:imports",
     "clock": "attune.clock:clock",
     "doctor": "attune.stack.doctor:doctor",
     "demo": "attune.demo:demo",

@@ -17,6 +17,7 @@ class Refusal(RuntimeError):
 
     def __init__(self, what: str, status: int, problem: dict[str, Any]) -> None:
         self.status = status
+        self.errors: list[dict[str, Any]] = list(problem.get("errors") or ())
         self.rule = str(problem.get("type", "")).rpartition(":")[2] or f"http-{status}"
         detail = problem.get("detail") or problem.get("title") or ""
         fields = ", ".join(f"{e.get('field')}: {e.get('rule')}" for e in problem.get("errors") or ())
