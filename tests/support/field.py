@@ -127,7 +127,7 @@ class Field:
         """How far the time of the services was set ahead of the machine's."""
         self._client = httpx.AsyncClient(timeout=20)
         self._admin = Person(uuid7(), "workforce_admin", stack.token("workforce_admin"))
-        self._records = Person(uuid7(), "records", stack.token("records"))
+        self.records = Person(uuid7(), "records", stack.token("records"))
         self.operator = Person(uuid7(), "operator", stack.token("operator"))
 
     async def __aenter__(self) -> Self:
@@ -290,10 +290,10 @@ class Field:
         pregnancy_id = uuid7()
         pregnancy = {"pregnancy_id": pregnancy_id, "team_id": team.id, "expected_on": str(self.now().date())}
         pregnancy |= {"expected_children": count, "child_ids": ids, "mother_nhs_number": nhs_number()}
-        await self.does(self._records, "POST /pregnancies", pregnancy)
+        await self.does(self.records, "POST /pregnancies", pregnancy)
         for child_id in ids:
             birth = {"child_id": child_id, "born_on": str(born), "children_born": count, "nhs_number": nhs_number()}
-            await self.does(self._records, "POST /births", birth)
+            await self.does(self.records, "POST /births", birth)
         return [Baby(child_id, pregnancy_id, team) for child_id in ids]
 
     async def baby(self, team: Team, *, age_days: int = 45) -> Baby:
