@@ -6,6 +6,7 @@ READY := $(VENV)/.complete
 NAME ?= default
 WORKERS ?= 2
 ARGS ?=
+HOURS ?= 1
 SEED ?= 1
 CASES ?= 2000
 FAULTS ?= 60
@@ -13,7 +14,7 @@ REPLAYS ?= 1
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo watch test check format bench probes fuzz faults faults-short defects compose-check compose-up compose-down compose-test lock clean
+.PHONY: help setup up down doctor demo watch test check format bench probes fuzz faults soak faults-short defects compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,9 @@ fuzz: $(READY) ## hostile input by the hundred thousand, into reports/fuzz.json 
 
 faults: $(READY) ## break a running system on purpose, and check that nothing is lost or twice (SEED=, CASES=, FAULTS=, REPLAYS=)
 	@$(BIN)/python -m faults --seed $(SEED) --cases $(CASES) --faults $(FAULTS) --replays $(REPLAYS) $(ARGS)
+
+soak: $(READY) ## 20 cases a second and a fault a minute for hours; does any service grow? reports/soak.json (HOURS=)
+	@$(BIN)/python -m faults.soak --hours $(HOURS) $(ARGS)
 
 faults-short: $(READY) ## the same in under four minutes
 	@$(BIN)/python -m faults --seed $(SEED) --size short $(ARGS)
