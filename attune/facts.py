@@ -128,7 +128,7 @@ _READS: Mapping[str, tuple[str, ...]] = {
 _JOURNAL = """SELECT event_id, key, sequence, type, data, causation_id, xmin::text::bigint
 FROM journal ORDER BY key, sequence"""
 
-_GROUPS = {
+READERS = {
     f"attune.{reader}": sorted({topic(e.service) for e in CATALOGUE.values() if reader in e.readers})
     for reader in sorted({reader for e in CATALOGUE.values() for reader in e.readers})
 }
@@ -211,7 +211,7 @@ class Gatherer:
 
     async def unread(self) -> dict[str, int]:
         """How many records each service has yet to read."""
-        return await self._addresses.broker().behind(_GROUPS)
+        return await self._addresses.broker().behind(READERS)
 
     async def _topics(self, journal: Sequence[Told]) -> tuple[dict[str, list[UUID]], int]:
         """Event ids by service, as a subscriber finds them: until all that the journals know have come, or too late."""
