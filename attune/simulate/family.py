@@ -17,6 +17,7 @@ from attune.simulate.people import LANGUAGES, Staff
 INSTRUMENT = {"instrument": "early-attachment-demonstration", "instrument_version": 1}
 ENDED = frozenset({"unknown-child", "record-ended", "no-live-birth"})
 """What a screening is refused with when the family lost the child, or left, before its day."""
+STOPPED = frozenset({"booklet-stopped"})
 _REASONS = ("unsettled", "caregiver_absent", "interpreter_unavailable", "not_offered", "declined")
 _OBSERVED: dict[str, tuple[tuple[int, int, int, int], str, str]] = {
     "no_concern": ((0, 1, 1, 1), "warm", "not_seen"),
@@ -204,7 +205,9 @@ class _Life:
         body = {"given_by": str(self.visitor.id), "how": "in_person", "language": self.language,
                 "given_at": instant(day, 11).isoformat()}  # fmt: skip
         path = f"POST /families/{self.pregnancy}/booklet"
-        return self._act(instant(day, 11, 30), "booklet", "notification", path, "health_visitor", body)
+        return self._act(
+            instant(day, 11, 30), "booklet", "notification", path, "health_visitor", body, may_be_refused=STOPPED
+        )
 
     def _ends(self, day: date, how: str) -> Iterator[Act]:
         for n, child in enumerate(self.children):

@@ -120,10 +120,8 @@ def _by_case(known: Known) -> dict[str, list[Told]]:
     return found
 
 
-def _is_over(course: Sequence[Told]) -> bool:
-    return any(
-        t.kind in _ENDED or (t.kind == "consultation-triaged" and t.data["decision"] == "declined") for t in course
-    )
+def _ends(t: Told) -> bool:
+    return t.kind in _ENDED or (t.kind == "consultation-triaged" and t.data["decision"] == "declined")
 
 
 def _without_end(known: Known) -> list[str]:
@@ -131,7 +129,7 @@ def _without_end(known: Known) -> list[str]:
     found = []
     for case, course in _by_case(known).items():
         kinds = [t.kind for t in course]
-        if "consultation-requested" not in kinds or "consultation-reported" in kinds or _is_over(course):
+        if "consultation-requested" not in kinds or "consultation-reported" in kinds or any(map(_ends, course)):
             continue
         places = [t for t in course if t.kind in ("case-assigned", "waiting-list-joined", "case-handed-over")]
         last = places[-1] if places else None
@@ -154,7 +152,7 @@ def _silent(known: Known, calendar: Calendar) -> list[str]:
         told = {t.data["clock"] for t in course if t.kind == "clock-breached"}
         for clock, days in _WORKING_DAYS.items():
             due = calendar.end_of_working_day(asked, days)
-            met = [t.at for t in course if t.kind in _MET_BY[clock] or t.kind in _ENDED]
+            met = [t.at for t in course if t.kind in _MET_BY[clock] or _ends(t)]
             if min(met, default=known.ends_at) > due + timedelta(hours=1) and clock not in told:
                 found.append(f"{clock} of {case}")
     return found

@@ -116,7 +116,7 @@ class Staff:
         body = {"recipient_id": str(lead.id), "team_id": str(self.localities[locality])}
         at = instant(self.begins, 9, 30)
         return Act(
-            at, f"{duty} {locality}", "notification", f"PUT /duties/{duty}", "workforce_admin", body, f"duty {locality}"
+            at, f"{duty} {locality}", "notification", f"PUT /duties/{duty}", "workforce_admin", body, str(lead.id)
         )
 
     def _away(self, number: int, p: Practitioner) -> list[Act]:
