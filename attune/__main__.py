@@ -16,6 +16,7 @@ COMMANDS = {
     "clock": "attune.clock:clock",
     "doctor": "attune.stack.doctor:doctor",
     "demo": "attune.demo:demo",
+    "pathway": "attune.pathway.diagrams:pathway",
     "simulate": "attune.simulate.command:simulate",
     "watch": "attune.watch:watch",
     "case": "attune.case:case",
