@@ -51,7 +51,8 @@ def child_steps() -> list[Step]:
         "reason": "unsettled",
     }
     seen = {**INSTRUMENT, "child_id": CHILD, "administered_by": STAFF, "screened_at": _day(45),
-            "role": "health_visitor", "observed": _OBSERVED, "seconds_observed": 130, "setting": "home", "interpreter": False,
+            "role": "health_visitor", "observed": _OBSERVED, "seconds_observed": 130, "setting": "home",
+            "interpreter": False,
             "language": "en"}  # fmt: skip
     pregnancy = {"pregnancy_id": PREGNANCY, "team_id": TEAM, "expected_on": BORN, "child_ids": (CHILD,)}
     birth = {"child_id": CHILD, "pregnancy_id": PREGNANCY, "team_id": TEAM, "born_on": BORN}
@@ -67,7 +68,7 @@ def child_steps() -> list[Step]:
         _said("live birth", _made(record.RecordBirth, **birth), _day(1)),
         _said("stillbirth", _made(record.RecordBirth, **birth | {"birth": "still"}), _day(1)),
         Trial("day 29", intake_of(SCREENING, screening_store.children), Due(CHILD), _day(30), STAFF),
-        _said("not completed", _made(record.RecordNotCompleted, **attempt, reason="unsettled"), _day(45)),
+        _said("not completed", _made(record.RecordNotCompleted, **attempt), _day(45)),
         _said("screened", _made(record.RecordScreening, **seen), _day(45)),
         Trial("day 71", intake_of(SCREENING, screening_store.children), Due(CHILD), _day(72), STAFF),
         _said("died", _made(record.RecordDeath, child_id=CHILD, died_on=BORN + timedelta(days=45)), _day(45)),
@@ -210,7 +211,8 @@ def _consultation_trials() -> list[Trial]:
     no = {"team_id": TEAM, "note": "Another service works with the family."}
     concern = _made(
         told.ScreeningCompleted, screening_id=SCREENED, child_id=CHILD, pregnancy_id=PREGNANCY, team_id=TEAM,
-        outcome="concern", follows="consultation_routine", instrument="demonstration", instrument_version=1, pathway="default",
+        outcome="concern", follows="consultation_routine", instrument="demonstration", instrument_version=1,
+        pathway="default",
         pathway_version=1, age_days=45, setting="home", interpreter=False, language="en", administered_by=STAFF,
         role="health_visitor", certificate="valid", overridden=False, screened_at=_day(45),
     )  # fmt: skip
@@ -292,10 +294,10 @@ an adoption every clock and every message to caregivers has stopped.""",
 )
 
 
-_PREFACE = """What can become of a child, a consultation and direct work. These diagrams are not drawn: `attune pathway` tries
-every input in every state on the services' own rules and writes down what happened
-(`attune pathway > docs/pathway.md`); a test holds that they are true. What is refused, or changes nothing that is shown,
-has no arrow."""
+_PREFACE = """What can become of a child, a consultation and direct work. These diagrams are not drawn: `attune pathway`
+tries every input in every state on the services' own rules and writes down what happened
+(`attune pathway > docs/pathway.md`); a test holds that they are true. What is refused, or changes nothing that is
+shown, has no arrow."""
 
 
 def document() -> str:
