@@ -72,7 +72,7 @@ class CompetenceExpired(_AboutPractitioner, readers=("screening", "referral")):
     expired_at: Instant
 
 
-class RecertificationDue(_AboutPractitioner):
+class RecertificationDue(_AboutPractitioner, readers=("notification",)):
     """A certificate runs out soon and no renewal is known."""
 
     competence: Code
@@ -80,7 +80,7 @@ class RecertificationDue(_AboutPractitioner):
     noticed_at: Instant
 
 
-class SupervisionOverdue(_AboutPractitioner):
+class SupervisionOverdue(_AboutPractitioner, readers=("notification",)):
     """The professional had less supervision than the norm asks for by now."""
 
     norm: Code

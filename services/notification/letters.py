@@ -19,7 +19,13 @@ LONGEST_SUBJECT = 200
 _REFERENCE, _LINK = "\ue000", "\ue001"
 """Marks from Unicode's private use area: no text has them."""
 
-_ABOUT_A_SCREENING = frozenset({"urgent_concern", "certificate_lapsed"})
+_PLACE = {
+    "urgent_concern": "screenings",
+    "certificate_lapsed": "screenings",
+    "recertification_due": "practitioners",
+    "supervision_overdue": "practitioners",
+}
+"""Where the console shows what a message is about; everything else is a case."""
 
 
 class UnreadableTemplate(Exception):
@@ -60,7 +66,7 @@ class Letters:
         if message.kind in TO_CAREGIVERS:
             return self._neutral(text)
         name = reference(message.about_id)
-        about = "screenings" if message.kind in _ABOUT_A_SCREENING else "cases"
+        about = _PLACE.get(message.kind, "cases")
         body = text.body.replace(_REFERENCE, name).replace(_LINK, f"{self._link}/{about}/{message.about_id}")
         return Text(text.subject.replace(_REFERENCE, name), body, text.language)
 

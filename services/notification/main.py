@@ -18,6 +18,7 @@ from attune_contracts.screening import (
     RecordsMerged,
     ScreeningCompleted,
 )
+from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.notification import api, store
@@ -56,6 +57,8 @@ INPUTS = (
     on(WaitingListJoined, decide=telling.case_waits, state=store.told_of_waiting),
     on(CaseHandedOver, decide=telling.case_handed_over, state=store.told_of_hand_over),
     on(ScreeningCompleted, decide=telling.screening_completed),
+    on(RecertificationDue, decide=telling.recertification_due, state=store.told_of_themselves),
+    on(SupervisionOverdue, decide=telling.supervision_overdue, state=store.told_of_themselves),
     # A family is known; after a loss or a risk everything to its caregivers stops.
     on(PregnancyRegistered, decide=family.registered, state=store.family),
     on(BirthRecorded, decide=losses.born, state=store.of_family),

@@ -40,6 +40,7 @@ told_of_waiting = State(Addressed, practitioner=recipients.by(_nobody), requeste
 told_of_hand_over = State(
     Addressed, practitioner=recipients.by("to_practitioner_id"), requester=recipients.by("requested_by")
 )
+told_of_themselves = recipients.by("practitioner_id")
 recipient = recipients.by("recipient_id")
 message = messages.by("message_id")
 at_result = State(AtResult, message=message, family=families.by("pregnancy_id"))

@@ -32,4 +32,19 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             return await store.practitioner_views(connection, team_id, after)
 
+    @router.get("/practitioners/{practitioner_id}/supervisions", dependencies=allowed)
+    async def supervisions(practitioner_id: UUID) -> list[dict[str, Any]]:
+        """What supervision took place, the latest first, at most 200."""
+        async with reads.connection() as connection:
+            return await store.supervision_views(connection, practitioner_id)
+
+    @router.get("/cohorts/{cohort_id}", dependencies=allowed)
+    async def cohort(cohort_id: UUID) -> dict[str, Any]:
+        """A cohort with its members and the sessions that each attended."""
+        async with reads.connection() as connection:
+            view = await store.cohort_view(connection, cohort_id)
+        if view is None:
+            raise NotFound
+        return view
+
     return router

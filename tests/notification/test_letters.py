@@ -29,6 +29,12 @@ CLINICAL = (
 )
 
 
+PLACES = {
+    "urgent_concern": "screenings",
+    "certificate_lapsed": "screenings",
+    "recertification_due": "practitioners",
+    "supervision_overdue": "practitioners",
+}
 TO_STAFF = sorted(set(get_args(MessageKind)) - TO_CAREGIVERS)
 TEMPLATE_FILES = sorted(TEMPLATES.glob("*.txt"))
 NEUTRAL_LINK = "https://read.example.org/k7"
@@ -88,10 +94,10 @@ def test_a_digest_tells_each_message_once_under_a_subject_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", TO_STAFF)
 def test_every_kind_says_a_reference_and_a_link_and_nothing_clinical(kind: MessageKind) -> None:
-    about = SCREENING if kind in ("urgent_concern", "certificate_lapsed") else CASE
+    part = PLACES.get(kind, "cases")
+    about = SCREENING if part == "screenings" else CASE
     text = Letters(LINK).write(a_message(kind=kind, about_id=about), "en")
     whole = f"{text.subject}\n{text.body}"
-    part = "cases" if about == CASE else "screenings"
     assert reference(about) in text.subject
     assert f"https://console.example.org/{part}/{about}" in text.body
     assert not [word for word in CLINICAL if word in whole.lower()]

@@ -11,6 +11,7 @@ import pytest
 
 from attune_contracts.event import Event
 from attune_contracts.notification import Channel
+from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import Decision
 from services.notification.domain import telling
 from services.notification.domain.message import GIVE_UP_AFTER, LEASE, Message
@@ -162,3 +163,21 @@ def test_a_case_that_comes_back_is_told_again() -> None:
     again = given(NOBODY).when(telling.case_assigned, case_assigned(), cause_id=message_id("a", "b")).then()
     assert told(again) == {"case_assigned_to_you": SPECIALIST, "case_assigned": VISITOR}
     assert not {m.message_id for m in first.rows} & {m.message_id for m in again.rows}
+
+
+def test_a_certificate_that_runs_out_soon_is_told_to_whoever_holds_it() -> None:
+    facts = {"practitioner_id": SPECIALIST, "team_id": TEAM, "noticed_at": NOON}
+    soon = RecertificationDue(**facts, competence="infant_mental_health", valid_until=NOON + timedelta(days=56))
+    row = given(None).when(telling.recertification_due, soon).row
+    assert (row.kind, row.recipient_id, row.about_id, row.child_id) == (
+        "recertification_due",
+        SPECIALIST,
+        SPECIALIST,
+        None,
+    )
+    overdue = SupervisionOverdue(**facts, norm="clinical", norm_version=1, last_at=None, due_by=NOON)
+    decision = given(None).when(telling.supervision_overdue, overdue).then()
+    assert [(m.recipient_id, m.duty, m.team_id) for m in decision.rows] == [
+        (SPECIALIST, None, None),
+        (None, "team_lead", TEAM),
+    ]

@@ -132,7 +132,8 @@ class Career(RuleBasedStateMachine):
 
     @invariant()
     def nothing_that_is_due_is_forgotten(self) -> None:
-        coming = [a.valid_until for a in self.state.competences if a.counts]
+        counting = [a for a in self.state.competences if a.counts]
+        coming = [a.valid_until if a.end_noticed else a.renewal_due_at for a in counting]
         coming += [a.starts_at for a in self.state.absences if not a.started and not a.ended]
         coming += [a.until for a in self.state.absences if a.started and not a.ended and a.until is not None]
         assert self.state.next_due_at == min(coming, default=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
+from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended, RecertificationDue
 from chassis.decision import Due
 from services.workforce.domain import absence, competence
+from services.workforce.domain.practitioner import RENEWED_BEFORE
 from tests.support.given import NOON, given
 from tests.workforce.examples import ANNA, COMPETENCE, TEAM, anna, award_until, awarding, suspending
 
@@ -31,12 +32,14 @@ def test_an_award_is_told_once_and_its_end_is_due() -> None:
         )
     )
     (row,) = decision.rows
-    assert row.next_due_at == NOON + YEAR
+    assert row.next_due_at == NOON + YEAR - RENEWED_BEFORE
     given(row).when(competence.award, command).then(rows=(), reply=decision.reply)
 
 
 def test_a_certificate_runs_out_at_its_last_instant_and_not_before() -> None:
     state = given(anna()).when(competence.award, awarding(NOON, NOON + YEAR)).row
+    state = given(state).when(absence.clock, Due(ANNA), at=NOON + YEAR - RENEWED_BEFORE).row
+    assert state.next_due_at == NOON + YEAR
     given(state).when(absence.clock, Due(ANNA), at=NOON + YEAR - timedelta(microseconds=1)).then_nothing()
     decision = (
         given(state)
@@ -62,13 +65,40 @@ def test_a_certificate_of_the_past_is_told_as_awarded_and_run_out() -> None:
     assert isinstance(expired, CompetenceExpired)
 
 
+def test_that_a_certificate_runs_out_soon_is_told_once() -> None:
+    state = given(anna()).when(competence.award, awarding(NOON, NOON + YEAR)).row
+    due_at = NOON + YEAR - RENEWED_BEFORE
+    given(state).when(absence.clock, Due(ANNA), at=due_at - timedelta(microseconds=1)).then_nothing()
+    then = given(state).when(absence.clock, Due(ANNA), at=due_at)
+    (event,) = then.events
+    assert isinstance(event, RecertificationDue)
+    assert (event.competence, event.valid_until, event.noticed_at) == (COMPETENCE, NOON + YEAR, due_at)
+    given(then.row).when(absence.clock, Due(ANNA), at=due_at + DAY).then_nothing()
+
+
+def test_a_short_certificate_is_told_to_run_out_soon_as_soon_as_the_clock_rings() -> None:
+    state = given(anna()).when(competence.award, awarding(NOON, NOON + DAY)).row
+    (event,) = given(state).when(absence.clock, Due(ANNA)).events
+    assert isinstance(event, RecertificationDue)
+
+
+def test_after_a_suspension_nobody_is_told_to_renew() -> None:
+    state = given(anna()).when(competence.award, awarding(NOON, NOON + YEAR)).row
+    suspended = given(state).when(competence.suspend, suspending()).row
+    assert suspended.next_due_at is None
+    given(suspended).when(absence.clock, Due(ANNA), at=NOON + YEAR - RENEWED_BEFORE).then_nothing()
+
+
 def test_a_renewal_carries_on_without_an_expiry() -> None:
     first = given(anna()).when(competence.award, awarding(NOON, NOON + YEAR)).row
     renewed = given(first).when(competence.award, awarding(NOON + YEAR, NOON + 2 * YEAR)).row
-    assert renewed.next_due_at == NOON + YEAR
+    assert renewed.next_due_at == NOON + YEAR - RENEWED_BEFORE
+    noticed = given(renewed).when(absence.clock, Due(ANNA), at=NOON + YEAR - RENEWED_BEFORE)
+    noticed.then()
+    assert noticed.row.next_due_at == NOON + YEAR
     carried_on = given(renewed).when(absence.clock, Due(ANNA), at=NOON + YEAR)
     carried_on.then()
-    assert carried_on.row.next_due_at == NOON + 2 * YEAR
+    assert carried_on.row.next_due_at == NOON + 2 * YEAR - RENEWED_BEFORE
 
 
 def test_a_renewal_after_a_gap_does_not_hide_the_expiry() -> None:
@@ -116,7 +146,7 @@ def test_a_new_award_counts_again_even_in_the_instant_of_the_suspension() -> Non
     (event,) = again.events
     assert isinstance(event, CompetenceAwarded)
     assert event.awarded_at > suspended.competences[0].suspended_at
-    assert again.row.next_due_at == NOON + YEAR
+    assert again.row.next_due_at == NOON + YEAR - RENEWED_BEFORE
 
 
 def test_refused() -> None:

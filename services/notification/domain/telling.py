@@ -8,6 +8,7 @@ from uuid import UUID
 from attune_contracts.notification import MessageKind, RecipientKind
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
+from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import NOTHING, Cause, Decision
 from chassis.value import value
 from services.notification.domain.hours import next_of
@@ -54,12 +55,26 @@ def case_handed_over(to: Addressed, event: CaseHandedOver, cause: Cause) -> Deci
 def screening_completed(_: None, event: ScreeningCompleted, cause: Cause) -> Decision:
     """The safeguarding lead is told of an urgent concern, the team lead of a screening without a valid certificate."""
     letters: list[Message | SafetyFlag] = []
+    about = (event.screening_id, event.child_id)
     if event.outcome == "urgent_concern":
         letters.append(SafetyFlag(cause.derive("flag"), event.child_id, cause.at, "urgent_concern"))
-        letters.append(_to_duty("urgent_concern", "safeguarding_lead", event, cause))
+        letters.append(_to_duty("urgent_concern", "safeguarding_lead", about, event.team_id, cause))
     if event.certificate != "valid":
-        letters.append(_to_duty("certificate_lapsed", "team_lead", event, cause))
+        letters.append(_to_duty("certificate_lapsed", "team_lead", about, event.team_id, cause))
     return Decision(rows=tuple(letters)) if letters else NOTHING
+
+
+def recertification_due(recipient: Recipient | None, event: RecertificationDue, cause: Cause) -> Decision:
+    """The professional whose certificate runs out soon is told."""
+    who = event.practitioner_id
+    return Decision(rows=(_to_person("recertification_due", who, recipient, (who, None), cause),))
+
+
+def supervision_overdue(recipient: Recipient | None, event: SupervisionOverdue, cause: Cause) -> Decision:
+    """The professional and the team lead are told."""
+    about = (event.practitioner_id, None)
+    to_lead = _to_duty("supervision_overdue", "team_lead", about, event.team_id, cause)
+    return Decision(rows=(_to_person("supervision_overdue", event.practitioner_id, recipient, about, cause), to_lead))
 
 
 def _letter(
@@ -67,6 +82,16 @@ def _letter(
     recipient_id: UUID,
     recipient: Recipient | None,
     event: CaseAssigned | WaitingListJoined | CaseHandedOver,
+    cause: Cause,
+) -> Message:
+    return _to_person(kind, recipient_id, recipient, (event.consultation_id, event.child_id), cause)
+
+
+def _to_person(
+    kind: MessageKind,
+    recipient_id: UUID,
+    recipient: Recipient | None,
+    about: tuple[UUID, UUID | None],
     cause: Cause,
 ) -> Message:
     """Recorded as pending; for a channel that honours a key as claimed already, since no doubt can arise there."""
@@ -83,8 +108,8 @@ def _letter(
     return Message(
         message_id=message_id,
         kind=kind,
-        about_id=event.consultation_id,
-        child_id=event.child_id,
+        about_id=about[0],
+        child_id=about[1],
         recipient_kind="practitioner",
         recipient_id=recipient_id,
         duty=None,
@@ -105,16 +130,18 @@ def _in_digest(recipient_id: UUID, terms: Terms, at: datetime) -> datetime:
     return next_of(at, terms.zone, terms.digest_at) + timedelta(microseconds=recipient_id.int % 1_000_000)
 
 
-def _to_duty(kind: MessageKind, duty: RecipientKind, event: ScreeningCompleted, cause: Cause) -> Message:
+def _to_duty(
+    kind: MessageKind, duty: RecipientKind, about: tuple[UUID, UUID | None], team_id: UUID, cause: Cause
+) -> Message:
     return Message(
         message_id=cause.derive(f"{kind}:{duty}"),
         kind=kind,
-        about_id=event.screening_id,
-        child_id=event.child_id,
+        about_id=about[0],
+        child_id=about[1],
         recipient_kind=duty,
         recipient_id=None,
         duty=duty,
-        team_id=event.team_id,
+        team_id=team_id,
         status="pending",
         correlation_id=cause.correlation_id,
         recorded_at=cause.at,

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from attune_contracts.event import Event
-from attune_contracts.workforce import AbsenceEnded, AbsenceStarted
+from attune_contracts.workforce import AbsenceEnded, AbsenceStarted, SupervisionOverdue
 from chassis.decision import NOTHING, Cause, Decision, Due, Refused, Reply
 from chassis.value import replace
 from services.workforce.domain.commands import EndAbsence, PlanAbsence
-from services.workforce.domain.competence import run_out
+from services.workforce.domain.competence import renewal_due, run_out
 from services.workforce.domain.practitioner import Absence, Practitioner, decided, here
 
 
@@ -83,12 +83,31 @@ def end(state: Practitioner | None, command: EndAbsence, cause: Cause) -> Decisi
 
 
 def clock(state: Practitioner | None, due: Due, cause: Cause) -> Decision:  # noqa: ARG001
-    """What time has brought: certificates that ran out, absences that began or ended. Early or again: nothing."""
+    """What time has brought: certificates near their end or past it, absences, supervision that is overdue."""
     if state is None or state.next_due_at is None or state.next_due_at > cause.at:
         return NOTHING
     changed, expired = run_out(state, cause.at)
+    changed, near = renewal_due(changed, cause.at)
     changed, turned = _turned(changed, cause.at)
-    return decided(changed, (*expired, *turned))
+    changed, overdue = _supervision(changed, cause.at)
+    return decided(changed, (*expired, *near, *turned, *overdue))
+
+
+def _supervision(practitioner: Practitioner, at: datetime) -> tuple[Practitioner, list[Event]]:
+    """Less supervision than the norm asks for is told once, and not of somebody who is away."""
+    norm = practitioner.norm
+    if norm is None or norm.told or norm.due_by > at or practitioner.is_away:
+        return practitioner, []
+    event = SupervisionOverdue(
+        practitioner_id=practitioner.practitioner_id,
+        team_id=practitioner.team_id,
+        norm=norm.norm,
+        norm_version=norm.norm_version,
+        last_at=norm.last_at,
+        due_by=norm.due_by,
+        noticed_at=at,
+    )
+    return replace(practitioner, norm=replace(norm, told=True)), [event]
 
 
 def _turned(practitioner: Practitioner, at: datetime) -> tuple[Practitioner, list[Event]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from attune_contracts.event import Code, Instant, Language, Points
+from attune_contracts.event import Code, Instant, Language, Points, Version
 from attune_contracts.workforce import AbsenceKind, LeavingReason, Role
 from chassis.commands import Command
 
@@ -70,3 +70,88 @@ class RecordLeaving(Command):
 
     practitioner_id: UUID
     reason: LeavingReason
+
+
+LARGEST_COHORT = 10
+"""More cannot be taught well together (ours); a course may ask for fewer."""
+
+
+class DefineCourse(Command):
+    """Define a version of a course, as data; a version never changes."""
+
+    course: Code
+    course_version: Version
+    sessions: Annotated[int, Field(ge=1, le=50)]
+    attend_at_least: Annotated[int, Field(ge=1, le=50)]
+    """Sessions that are enough to complete it."""
+    cohort_size: Annotated[int, Field(ge=1, le=LARGEST_COHORT)] = LARGEST_COHORT
+    competence: Code | None = None
+    """What it certifies; then `valid_days` says for how long."""
+    valid_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+
+
+class OpenCohort(Command):
+    """Open a cohort that attends a version of a course."""
+
+    cohort_id: UUID | None = None
+    course: Code
+    course_version: Version
+
+
+class JoinCohort(Command):
+    """Take a practitioner into a cohort."""
+
+    cohort_id: UUID
+    practitioner_id: UUID
+
+
+class LeaveCohort(Command):
+    """Give up a practitioner's place in a cohort."""
+
+    cohort_id: UUID
+    practitioner_id: UUID
+
+
+class RecordAttendance(Command):
+    """Record who was there at one session, as a whole."""
+
+    cohort_id: UUID
+    session: Annotated[int, Field(ge=1, le=50)]
+    present: Annotated[tuple[UUID, ...], Field(max_length=LARGEST_COHORT)]
+    held_at: Instant
+
+
+class CompleteTraining(Command):
+    """Confirm that a practitioner has completed the course; certifies them where the course does."""
+
+    cohort_id: UUID
+    practitioner_id: UUID
+
+
+class DefineNorm(Command):
+    """Define a version of a norm of supervision, as data; a version never changes."""
+
+    norm: Code
+    norm_version: Version
+    every_days: Annotated[int, Field(ge=1, le=366)]
+    minutes_at_least: Annotated[int, Field(ge=0, le=480)] = 0
+    """A shorter supervision is logged and does not count."""
+
+
+class SetNorm(Command):
+    """Say by which norm of supervision a practitioner is measured."""
+
+    practitioner_id: UUID
+    norm: Code
+    norm_version: Version
+
+
+class RecordSupervision(Command):
+    """Record a supervision that took place; not what was said in it."""
+
+    practitioner_id: UUID
+    supervision_id: UUID | None = None
+    supervisor_id: UUID
+    kind: Literal["individual", "group"] = "individual"
+    minutes: Annotated[int, Field(ge=1, le=480)]
+    held_at: Instant

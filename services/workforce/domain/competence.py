@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from attune_contracts.event import Event
-from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended
+from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, CompetenceSuspended, RecertificationDue
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace
 from services.workforce.domain.commands import AwardCompetence, SuspendCompetence
-from services.workforce.domain.practitioner import Award, Practitioner, decided, here
+from services.workforce.domain.practitioner import Award, Practitioner, decided, here, timed
 
 LONGEST = timedelta(days=3660)
 """Longest validity that can be awarded (ours)."""
@@ -68,7 +68,16 @@ def award(state: Practitioner | None, command: AwardCompetence, cause: Cause) ->
     same = (command.competence, valid_from, valid_until)
     if any((a.competence, a.valid_from, a.valid_until) == same and a.suspended_at is None for a in held):
         return Decision(reply=reply)
-    made = Award(command.competence, valid_from, valid_until, _after_suspensions(held, command.competence, cause.at))
+    changed, events = awarded(practitioner, command.competence, valid_from, valid_until, cause)
+    return Decision(rows=(changed,), events=events, reply=reply)
+
+
+def awarded(
+    practitioner: Practitioner, competence: str, valid_from: datetime, valid_until: datetime, cause: Cause
+) -> tuple[Practitioner, tuple[Event, ...]]:
+    """The practitioner with one more certificate, and what is told of it."""
+    held = practitioner.competences
+    made = Award(competence, valid_from, valid_until, _after_suspensions(held, competence, cause.at))
     event = CompetenceAwarded(
         practitioner_id=practitioner.practitioner_id,
         team_id=practitioner.team_id,
@@ -78,7 +87,7 @@ def award(state: Practitioner | None, command: AwardCompetence, cause: Cause) ->
         awarded_at=made.awarded_at,
     )
     changed, expired = run_out(replace(practitioner, competences=(*held, made)), cause.at)
-    return decided(changed, (event, *expired), reply)
+    return timed(changed), (event, *expired)
 
 
 def _after_suspensions(held: tuple[Award, ...], competence: str, at: datetime) -> datetime:
@@ -129,6 +138,26 @@ def run_out(practitioner: Practitioner, at: datetime) -> tuple[Practitioner, lis
         if not _carried_on(practitioner, a, at)
     ]
     competences = tuple(replace(a, run_out=True) if a in over else a for a in practitioner.competences)
+    return replace(practitioner, competences=competences), events
+
+
+def renewal_due(practitioner: Practitioner, at: datetime) -> tuple[Practitioner, list[Event]]:
+    """Certificates whose end is near by `at`: told once each, unless a later one carries on."""
+    near = [a for a in practitioner.competences if a.counts and not a.end_noticed and a.renewal_due_at <= at]
+    if not near:
+        return practitioner, []
+    events: list[Event] = [
+        RecertificationDue(
+            practitioner_id=practitioner.practitioner_id,
+            team_id=practitioner.team_id,
+            competence=a.competence,
+            valid_until=a.valid_until,
+            noticed_at=at,
+        )
+        for a in sorted(near, key=lambda a: a.valid_until)
+        if not _carried_on(practitioner, a, a.valid_until)
+    ]
+    competences = tuple(replace(a, end_noticed=True) if a in near else a for a in practitioner.competences)
     return replace(practitioner, competences=competences), events
 
 

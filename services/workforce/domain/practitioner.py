@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,31 @@ class PractitionerHasLeft(Refused):
     field = "practitioner_id"
 
 
+RENEWED_BEFORE = timedelta(days=56)
+"""How long before its end a certificate without a renewal is told (ours)."""
+
+
+@value(frozen=True, slots=True)
+class Norm:
+    """How often this practitioner has to have supervision, and how it stands."""
+
+    norm: str
+    norm_version: int
+    every_days: int
+    minutes_at_least: int
+    since: datetime
+    last_at: datetime | None = None
+    """The latest that counts."""
+    told: bool = False
+    """That it is overdue was told."""
+
+    @property
+    def due_by(self) -> datetime:
+        """Never before the whole time has passed since the norm was set."""
+        counts_from = max(self.since, self.last_at) if self.last_at is not None else self.since
+        return counts_from + timedelta(days=self.every_days)
+
+
 @value(frozen=True, slots=True)
 class Award:
     """A certificate: valid from the first instant, no more at the last, and not from its suspension on."""
@@ -50,11 +75,18 @@ class Award:
     suspended_at: datetime | None = None
     run_out: bool = False
     """Its end has passed and was told, or a renewal carries on."""
+    end_noticed: bool = False
+    """That its end is near was told, or a renewal carries on."""
 
     @property
     def counts(self) -> bool:
         """It is or will be valid, as far as is known by the last decision."""
         return self.suspended_at is None and not self.run_out
+
+    @property
+    def renewal_due_at(self) -> datetime:
+        """When somebody has to begin to think of the renewal."""
+        return self.valid_until - RENEWED_BEFORE
 
 
 @value(frozen=True, slots=True)
@@ -85,7 +117,12 @@ class Practitioner:
     left_at: datetime | None = None
     leaving_reason: LeavingReason | None = None
     next_due_at: datetime | None = None
-    """Next end of a certificate, or start or end of an absence."""
+    """Next end of a certificate or notice of it, start or end of an absence, or supervision that is due."""
+    norm: Norm | None = None
+
+    @property
+    def is_away(self) -> bool:
+        return any(absence.started and not absence.ended for absence in self.absences)
 
 
 def here(state: Practitioner | None) -> Practitioner:
@@ -97,15 +134,25 @@ def here(state: Practitioner | None) -> Practitioner:
     return state
 
 
-def decided(state: Practitioner, events: tuple[Event, ...], reply: Any = None) -> Decision:
-    """The decision for a changed practitioner, with its next due instant worked out anew."""
-    return Decision(rows=(replace(state, next_due_at=_next_due(state)),), events=events, reply=reply)
+def decided(
+    state: Practitioner, events: tuple[Event, ...], reply: Any = None, *, more: tuple[Any, ...] = ()
+) -> Decision:
+    """The decision for a changed practitioner, with its next due instant worked out anew; `more` are further rows."""
+    return Decision(rows=(timed(state), *more), events=events, reply=reply)
+
+
+def timed(state: Practitioner) -> Practitioner:
+    """With the next instant at which time changes something."""
+    return replace(state, next_due_at=_next_due(state))
 
 
 def _next_due(state: Practitioner) -> datetime | None:
     if state.left_at is not None:
         return None
-    instants = [award.valid_until for award in state.competences if award.counts]
+    counting = [award for award in state.competences if award.counts]
+    instants = [award.valid_until if award.end_noticed else award.renewal_due_at for award in counting]
+    if state.norm is not None and not state.norm.told and not state.is_away:
+        instants.append(state.norm.due_by)
     for absence in state.absences:
         if absence.ended:
             continue
