@@ -59,6 +59,8 @@ def start(post_office: PostOffice) -> Stack:
         | {
             "ATTUNE_SMTP_HOST": "127.0.0.1",
             "ATTUNE_SMTP_PORT": str(post_office.port),
+            "ATTUNE_SMTP_CAREGIVER_FROM": "hello@messages.invalid",
+            "ATTUNE_CAREGIVER_LINK": "https://read.invalid/k7",
             "ATTUNE_LOG_FORMAT": "json",
         },
     )

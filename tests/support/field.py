@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
@@ -277,6 +278,10 @@ class Field:
         finally:
             await connection.close()
 
+    async def records(self, route: str, body: Any = None) -> Any:
+        """What the register of births and deaths tells, such as `POST /children/{id}/death`."""
+        return await self.does(self._records, route, body)
+
     async def workforce(self, route: str, body: Any = None) -> Any:
         """What the workforce's administration does, such as `POST /practitioners/{id}/leaving`."""
         return await self.does(self._admin, route, body)
@@ -299,6 +304,29 @@ class Field:
     async def baby(self, team: Team, *, age_days: int = 45) -> Baby:
         (made,) = await self.babies(team, age_days=age_days)
         return made
+
+    async def caregiver(self, baby: Baby, *, language: str = "en", **policy: Any) -> Person:
+        """Somebody who cares for the child and may be written to by e-mail, as the health visitor has set it."""
+        visitor = baby.team.health_visitor
+        who = self.somebody("caregiver")
+        given = {"channels": ["email"], "address": who.address, "language": language}
+        review = str((self.now() + timedelta(days=200)).date())
+        await self.does(visitor, f"PUT /caregivers/{who.id}", given | {"review_on": review} | policy)
+        contact = {"caregivers": [who.id], "health_visitor_id": visitor.id}
+        await self.does(visitor, f"PUT /families/{baby.pregnancy_id}/contact", contact)
+        await eventually(lambda: self._children_known(baby), "notification has heard of the child")
+        return who
+
+    async def _children_known(self, baby: Baby) -> bool:
+        family = await self.does(baby.team.health_visitor, f"GET /families/{baby.pregnancy_id}")
+        return any(child["born_at"] for child in family["children"])
+
+    async def at_hour(self, weekday: int, hour: int) -> datetime:
+        """Lets time pass until the next such day (0 is Monday) and hour in England."""
+        now = self.now().astimezone(ZoneInfo("Europe/London"))
+        then = (now + timedelta(days=(weekday - now.weekday()) % 7)).replace(hour=hour, minute=0, second=0)
+        then = then if then > now else then + timedelta(days=7)
+        return await self.time_passes(then - now)
 
     # --- screenings and consultations ---------------------------------------------------------------------------------
 
@@ -392,6 +420,9 @@ def service_of(path: str) -> str:
     first = path.split("/")[1].partition("?")[0]
     return {
         "practitioners": "workforce",
+        "courses": "workforce",
+        "cohorts": "workforce",
+        "supervision-norms": "workforce",
         "consultations": "referral",
         "cases": "referral",
         "pools": "referral",
@@ -399,5 +430,8 @@ def service_of(path: str) -> str:
         "measures": "referral",
         "recipients": "notification",
         "duties": "notification",
+        "caregivers": "notification",
+        "families": "notification",
+        "receipts": "notification",
         "messages": "notification",
     }.get(first, "referral" if path.endswith("/consultations") else "screening")
