@@ -21,6 +21,8 @@ COMMANDS = {
     "watch": "attune.watch:watch",
     "case": "attune.case:case",
     "parked": "attune.parked:parked",
+    "refill": "attune.refill:refill",
+    "replay": "attune.replay:replay",
     "describe": "attune.describe:describe",
 }
 """Where each subcommand is: module:function."""

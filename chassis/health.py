@@ -70,6 +70,7 @@ class Health:
             "accepting": not self.stopping,
             "database": _recent(self._database_at, now),
             "broker": _recent(probe.answered_at, now),
+            "topics": not probe.missing,
             "processor": _fine(processor.failing_since, now),
             "relay": _fine(relay.failing_since, now) and _fine(relay.sending_since, now),
         }

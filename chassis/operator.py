@@ -74,7 +74,7 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
     ) -> dict[str, str]:
         """Another try for a parked input, then for those of its key that wait behind it."""
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            await processor.parking.resolve(connection, parked_id, discard=False, by=_by(caller, x_operator))
+            await processor.parking.resolve(connection, parked_id, discard=False, by=recorded_as(caller, x_operator))
         return {"state": "retry"}
 
     @router.post("/parked/{parked_id}/discard")
@@ -85,7 +85,7 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         x_reason: Code | None = Header(None),
     ) -> dict[str, str]:
         """Gives a parked input up; those of its key that wait behind it go on."""
-        by = _by(caller, x_operator)
+        by = recorded_as(caller, x_operator)
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             await processor.parking.resolve(connection, parked_id, discard=True, by=by, because=x_reason)
         return {"state": "discarded"}
@@ -98,7 +98,7 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         x_operator: Code | None = Header(None),
     ) -> dict[str, int]:
         """Another try for the oldest that failed for a reason; how many. Again and again until it says 0."""
-        by = _by(caller, x_operator)
+        by = recorded_as(caller, x_operator)
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             return {
                 "count": await processor.parking.resolve_all(connection, reason, intake=intake, discard=False, by=by)
@@ -113,7 +113,7 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         x_reason: Code | None = Header(None),
     ) -> dict[str, int]:
         """Gives up the oldest that failed for a reason; how many. Again and again until it says 0."""
-        by = _by(caller, x_operator)
+        by = recorded_as(caller, x_operator)
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             count = await processor.parking.resolve_all(
                 connection, reason, intake=intake, discard=True, by=by, because=x_reason
@@ -143,12 +143,12 @@ def time_routes(reads: Reads, time: ServiceTime, pool: Pool) -> APIRouter:
 
     @router.put("/operator/clock")
     async def set_time(wanted: SetTime, caller: Caller = Depends(resolves)) -> dict[str, Any]:
-        await time.move(pool, wanted.now, _by(caller, None))
+        await time.move(pool, wanted.now, recorded_as(caller, None))
         return await tell_time()
 
     return router
 
 
-def _by(caller: Caller, name: str | None) -> str:
+def recorded_as(caller: Caller, name: str | None) -> str:
     """Who acts, as it is recorded: the subject of the token, and before it the name of the person who shares it."""
     return f"{name}/{caller.subject}" if name else caller.subject

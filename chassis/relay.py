@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from zlib import crc32
 
@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from attune_contracts.catalogue import dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
 from chassis import database, failpoints, pace, telemetry
+from chassis.refill import Refilling
 from chassis.stream import Broker
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Relay:
         self.failing_since: float | None = None
         self.sending_since: float | None = None
         self.holds_lock = False
+        self.refilling = Refilling(dsn, service)
         self._pause = 0.1
 
     def wake(self) -> None:
@@ -79,7 +81,7 @@ class Relay:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 self.failing_since = None
                 await asyncio.sleep(0.5)
-            self.holds_lock = True
+            self.holds_lock = self.refilling.asked = True
             producer = self.broker.producer()
             await asyncio.wait_for(producer.start(), SEND_SECONDS)
             partitions = sorted(await producer.partitions_for(self.topic))
@@ -88,6 +90,8 @@ class Relay:
             while True:
                 await pace.gather_after(len(sent))
                 self.work.clear()
+                if self.refilling.asked:
+                    await self.refilling.work(connection, partial(self._publish, producer, partitions))
                 if len(sent) > FEW:
                     await connection.execute(_SENT, sent)
                     sent = []
@@ -103,13 +107,10 @@ class Relay:
                         await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
                     continue
                 started = time.perf_counter()
-                self.sending_since = time.monotonic()
                 failpoints.reached("publish.before")
-                await asyncio.wait_for(self._send(producer, partitions, rows), SEND_SECONDS)
-                self.sending_since = None
+                await self._publish(producer, partitions, rows)
                 failpoints.reached("publish.after")
                 sent = [r["position"] for r in rows]
-                self._works()
                 telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
                 telemetry.PUBLISHED.inc(len(rows))
         finally:
@@ -125,6 +126,12 @@ class Relay:
         if self.failing_since is not None:
             log.info("relay_works_again", service=self.service, seconds=round(time.monotonic() - self.failing_since, 1))
             self.failing_since = None
+
+    async def _publish(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
+        self.sending_since = time.monotonic()
+        await asyncio.wait_for(self._send(producer, partitions, rows), SEND_SECONDS)
+        self.sending_since = None
+        self._works()
 
     async def _send(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
         """Record batches, one at a time for each partition, so that a retry cannot change the order of a key."""

@@ -37,12 +37,14 @@ from chassis.parked import Record, headers_of
 from chassis.processor import Answer, Input, Outcome, Processor, Stored, due_input
 from chassis.reading import read_record
 from chassis.relay import Relay
+from chassis.replay import Replaying
 from chassis.retention import Retention
 from chassis.service_time import ServiceTime
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
 from chassis.stream import Broker, Subscription
 from chassis.tables import Table
-from chassis.topics import Probe
+from chassis.topics import Probe, group_of
+from chassis.upkeep import upkeep_routes
 
 log = structlog.get_logger(__name__)
 
@@ -173,10 +175,11 @@ class Running:
         for work in service.background:
             self._spawn(work(context), work)
         self._spawn(self.relay.run(), "relay")
+        self._spawn(self.relay.refilling.watch(self.pool), "refill")
         retention = Retention(self.pool, settings, now=self.processor.now, is_mine=lambda: self.relay.holds_lock)
         await retention.make_months()
         self._spawn(retention.run(), "retention")
-        probe = Probe(self.broker)
+        probe = Probe(self.broker, [topic(service.name), *service.topics])
         self._spawn(probe.run(), "probe")
         for _ in range(2):
             self._spawn(self.admission.run(), "writer")
@@ -189,6 +192,7 @@ class Running:
         if service.topics:
             self._subscription = await _wait_for("broker", deadline, self._subscribe)
             self._spawn(self._subscription.run(), "subscription")
+            self._spawn(Replaying(self.pool, self._subscription).run(), "replay")
         self._open_http()
         self.health.watch(self.processor, self.relay, self._subscription, probe, self.pool, details=context.details)
         self._spawn(self.health.run(), "health")
@@ -271,12 +275,13 @@ class Running:
     async def _subscribe(self) -> Subscription:
         subscription = Subscription(
             self.broker,
-            group=f"attune.{self.service.name}",
+            group=group_of(self.service.name),
             topics=self.service.topics,
             handle=self._handle_records,
             client_id=f"attune-{self.service.name}",
         )
         try:
+            await Replaying(self.pool, subscription).look()
             await asyncio.wait_for(subscription.start(), 15)
         except BaseException:
             with contextlib.suppress(Exception):
@@ -288,7 +293,7 @@ class Running:
         service, settings = self.service, self.settings
         access = Access.from_settings(settings)
         reads = Reads(self.pool, access, service.roles, now=self.time.now, calendar=settings.calendar)
-        routers = [service.api(reads), operator_routes(reads, self.processor, service)]
+        routers = [service.api(reads), operator_routes(reads, self.processor, service), upkeep_routes(reads, self)]
         if self.time.movable:
             routers.append(time_routes(reads, self.time, self.pool))
         app = build_app(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,9 +44,12 @@ FETCH_BYTES = 1 << 20
 HAND_OVER_SECONDS = 15.0
 COMMIT_SECONDS = 0.1
 ZOMBIE_SECONDS = 30.0
+METADATA_MS = 5_000
 
 _UNDECODABLE = (CorruptRecordException, UnsupportedCodecError)
 
+Place = tuple[str, int]
+"""A topic and the number of one of its partitions."""
 Handle = Callable[[Sequence[Record], Callable[[], bool]], Awaitable[None]]
 
 
@@ -213,6 +217,8 @@ class Subscription:
         self._committed: dict[TopicPartition, int] = {}
         self._wanted_back = False
         self._stopping = False
+        self._again: dict[TopicPartition, int] = {}
+        self._gone_back: set[TopicPartition] = set()
         self._broken: str | None = None
         self.last_poll = time.monotonic()
         self.errors_since: float | None = None
@@ -223,6 +229,8 @@ class Subscription:
             allow_auto_create_topics=False,
             logger=None,
             client_id=client_id,
+            # A topic that was lost and made again is found by looking: until then it has no partitions to read.
+            metadata_max_age_ms=METADATA_MS,
             graceful_timeout=HAND_OVER_SECONDS,
         )
         self._subscriber = self.faststream.subscriber(
@@ -288,6 +296,28 @@ class Subscription:
         answered = [ms for tp in consumer.assignment() if (ms := consumer.last_poll_timestamp(tp)) is not None]
         return max(0.0, time.time() - max(answered) / 1000) if answered else 0.0
 
+    # --- reading again ------------------------------------------------------------------------------------------------
+
+    def read_again(self, places: Mapping[Place, int]) -> None:
+        """All that is to be read again, with the offset to go back to: between two batches, or when it is assigned."""
+        wanted = {TopicPartition(*place): offset for place, offset in places.items()}
+        self._gone_back &= wanted.keys()
+        self._again = {tp: offset for tp, offset in wanted.items() if tp not in self._gone_back}
+
+    def read_again_up_to(self, place: Place) -> int | None:
+        """Up to where a place that this process went back in is handled and committed; None until it has gone back."""
+        tp = TopicPartition(*place)
+        return self._committed.get(tp) if tp in self._gone_back else None
+
+    def _go_back(self, given: AbstractSet[TopicPartition]) -> None:
+        """Only where no batch is in hand: what it would note as done lies ahead of where we go."""
+        consumer: Any = self._subscriber.consumer
+        for tp in given & self._again.keys():
+            self._done[tp] = self._again.pop(tp)
+            self._committed.pop(tp, None)
+            consumer.seek(tp, self._done[tp])
+            self._gone_back.add(tp)
+
     # --- FastStream's hooks ---------------------------------------------------------------------------------------
 
     async def _parse(self, records: Any, _default: Any) -> _Message:
@@ -315,6 +345,8 @@ class Subscription:
             await pace.gather_after(polled)
             while True:
                 self.last_poll = time.monotonic()
+                if self._again:
+                    self._go_back(consumer.assignment())
                 try:
                     records = await poll(timeout_ms=1000, max_records=max_records)
                 except ConsumerStoppedError:
@@ -398,9 +430,11 @@ class _HandOver(ConsumerRebalanceListener):  # type: ignore[misc]
         for tp in revoked:
             s._done.pop(tp, None)  # noqa: SLF001
             s._committed.pop(tp, None)  # noqa: SLF001
+            s._gone_back.discard(tp)  # noqa: SLF001
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._subscription._wanted_back = False  # noqa: SLF001
+        self._subscription._go_back(assigned)  # noqa: SLF001
         log.info("partitions_assigned", count=len(assigned), group=self._subscription.group)
 
 

@@ -34,7 +34,9 @@ __all__ = [
     "PRUNED",
     "PUBLISHED",
     "PUBLISH_SECONDS",
+    "REFILL_LEFT",
     "REGISTRY",
+    "REPLAY_LEFT",
     "RETENTION_ERRORS",
     "RETRIES",
     "metrics_text",
@@ -103,6 +105,12 @@ PRUNED = Counter(
 )
 RETENTION_ERRORS = Counter(
     "attune_retention_errors", "Rounds of making months and removing what is old that failed.", registry=REGISTRY
+)
+REFILL_LEFT = Gauge(
+    "attune_refill_events_left", "Events still to be sent again from the journal; new ones wait.", registry=REGISTRY
+)
+REPLAY_LEFT = Gauge(
+    "attune_replay_records_left", "Records that this process still has to read again.", registry=REGISTRY
 )
 HTTP_REQUESTS = Counter(
     "attune_http_requests",

@@ -144,13 +144,25 @@ def _cluster(data: Path) -> str:
     if properties.exists():
         rows = dict(line.split("=", 1) for line in properties.read_text().splitlines() if "=" in line)
         return rows["cluster.id"]
+    cluster = _new_id()
+    _begin(data, cluster)
+    return cluster
+
+
+def empty(directory: Path) -> None:
+    """Everything that a broker held is lost, as with its disk; the same cluster begins anew when it is started."""
+    data = directory / "data"
+    cluster = _cluster(data)
+    shutil.rmtree(data)
+    _begin(data, cluster)
+
+
+def _begin(data: Path, cluster: str) -> None:
     data.mkdir(parents=True, exist_ok=True)
     if not seed().is_file():
         make_seed()
     shutil.copyfile(seed(), data / "bootstrap.checkpoint")
-    cluster = _new_id()
-    properties.write_text(f"version=1\ncluster.id={cluster}\nnode.id=1\n")
-    return cluster
+    (data / "meta.properties").write_text(f"version=1\ncluster.id={cluster}\nnode.id=1\n")
 
 
 def _new_id() -> str:

@@ -89,6 +89,41 @@ CREATE TABLE kept (
 COMMENT ON TABLE kept IS 'From when on the inbox knows every event, and every command, that took effect; older rows may be gone.';
 INSERT INTO kept DEFAULT VALUES;
 
+CREATE TABLE refills (
+    refill_id        uuid PRIMARY KEY,
+    since            timestamptz NOT NULL,
+    state            text NOT NULL DEFAULT 'open' CONSTRAINT refill_states CHECK (state IN ('open', 'done', 'cancelled')),
+    sent             bigint NOT NULL DEFAULT 0,
+    total            bigint NOT NULL DEFAULT 0,
+    reached_at       timestamptz,
+    reached_key      uuid,
+    reached_sequence bigint,
+    asked_by         text NOT NULL,
+    asked_at         timestamptz NOT NULL DEFAULT now(),
+    ended_at         timestamptz,
+    CONSTRAINT ended_refill_says_when CHECK ((state = 'open') = (ended_at IS NULL))
+);
+CREATE UNIQUE INDEX one_refill_at_a_time ON refills (state) WHERE state = 'open';
+COMMENT ON TABLE refills IS 'What a topic lost is sent again from the journal, before anything new, and how far that has come.';
+
+CREATE TABLE replays (
+    replay_id uuid NOT NULL,
+    topic     text NOT NULL,
+    partition int NOT NULL,
+    starts    bigint NOT NULL,
+    ends      bigint NOT NULL,
+    reached   bigint NOT NULL,
+    state     text NOT NULL DEFAULT 'open' CONSTRAINT replay_states CHECK (state IN ('open', 'done', 'cancelled')),
+    asked_by  text NOT NULL,
+    asked_at  timestamptz NOT NULL DEFAULT now(),
+    ended_at  timestamptz,
+    PRIMARY KEY (replay_id, topic, partition),
+    CONSTRAINT replay_goes_back CHECK (starts < ends AND reached >= starts),
+    CONSTRAINT ended_replay_says_when CHECK ((state = 'open') = (ended_at IS NULL))
+);
+CREATE UNIQUE INDEX one_replay_of_a_partition ON replays (topic, partition) WHERE state = 'open';
+COMMENT ON TABLE replays IS 'Partitions that this service reads again, from where to where, and how far that has come.';
+
 CREATE TABLE outbox (
     position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     recorded_at    timestamptz NOT NULL,

@@ -50,6 +50,13 @@ async def make_topic(bootstrap: str, name: str, partitions: int = PARTITIONS) ->
     return name
 
 
+async def lose_topic(bootstrap: str, name: str) -> None:
+    """As after the loss of a broker's disk."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    await asyncio.to_thread(admin.delete_topics([name])[name].result, 20)
+    await until(lambda: name not in admin.list_topics(timeout=5).topics)
+
+
 def _partitions(admin: AdminClient, topic: str) -> list[Any]:
     return list(admin.list_topics(topic, 5).topics[topic].partitions.values())
 

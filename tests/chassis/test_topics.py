@@ -8,7 +8,7 @@ import pytest
 
 from chassis import topics
 from chassis.topics import Probe
-from tests.chassis.streaming import broker_at, until
+from tests.chassis.streaming import broker_at, lose_topic, make_topic, until
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,20 @@ async def test_p10_a_broker_that_answers_is_heard_again_and_again(kafka: str) ->
     await until(lambda: probe.answered_at is not None)
     first = probe.answered_at
     await until(lambda: probe.answered_at != first)
+    task.cancel()
+
+
+async def test_p10_a_topic_that_is_lost_is_missed_until_it_is_there_again(kafka: str, unique: str) -> None:
+    await make_topic(kafka, unique)
+    probe = Probe(broker_at(kafka), [unique])
+    task = asyncio.create_task(probe.run())
+    await until(lambda: probe.answered_at is not None)
+    await asyncio.sleep(0.3)
+    assert not probe.missing
+    await lose_topic(kafka, unique)
+    await until(lambda: probe.missing == {unique})
+    await make_topic(kafka, unique)
+    await until(lambda: not probe.missing)
     task.cancel()
 
 
