@@ -32,6 +32,9 @@ from faults.site import NotPossible, Proxies, Site
 from faults.strikes import Strike
 from faults.world import Process, World
 
+REPLIES_STAY = {"ATTUNE_REPLY_KEEP_DAYS": "1000"}
+"""Time is set ahead by months, and afterwards every answer that was given must still be found."""
+
 STRIKES: Mapping[str, Strike] = {**ALL, **MOODS, **CLOCKS, "kafka_emptied": kafka_emptied}
 RECOVERS_WITHIN = 90.0
 """Longest wait for one recovery; more than 30 s is a finding, but the campaign goes on."""
@@ -121,7 +124,7 @@ class Campaign:
         self._told("stage", {"stage": "starting Kafka, PostgreSQL, the mail sink and the services"})
         return Stack.temporary(
             by_hand=True, fsync=False, kafka_through=kafka_through, postgres_settings=("max_connections=250",),
-            environment={"ATTUNE_LOG_FORMAT": "json", **TIME_CAN_BE_SET},
+            environment={"ATTUNE_LOG_FORMAT": "json", **REPLIES_STAY, **TIME_CAN_BE_SET},
         )  # fmt: skip
 
     async def _attack(self, stack: Stack, crew: Crew, proxies: Proxies) -> Result:

@@ -10,19 +10,28 @@ from uuid import UUID
 
 from attune.reconcile import Fault
 from attune_contracts.event import Event
-from attune_contracts.referral import CaseAssigned, CaseClosed, CaseHandedOver, ConsultationWithdrawn
+from attune_contracts.referral import (
+    CaseAssigned,
+    CaseClosed,
+    CaseHandedOver,
+    ConsultationWithdrawn,
+    DirectWorkEnded,
+    DirectWorkStarted,
+)
 from attune_contracts.workforce import CapacityChanged, PractitionerRegistered
 from faults.checks.facts import Judged, Observed
 
 _GIVES_CAPACITY = (PractitionerRegistered, CapacityChanged)
-_MOVES_A_CASE = (CaseAssigned, CaseHandedOver, CaseClosed, ConsultationWithdrawn)
+_ENDS = (CaseClosed, ConsultationWithdrawn)
+_MOVES_A_CASE = (CaseAssigned, CaseHandedOver, *_ENDS, DirectWorkStarted, DirectWorkEnded)
 
 
 def capacity_is_never_exceeded(seen: Observed) -> Judged:
     """After each transaction of referral in which somebody was given a case, they hold no more than their capacity.
 
     What workforce says about capacity counts from the transaction in which referral handled it. Who has more than a
-    reduced capacity may keep it until it is handed over, but is given nothing.
+    reduced capacity may keep it until it is handed over, but is given nothing. Direct work weighs from the moment in
+    which it is told.
     """
     steps = sorted(_steps(seen), key=itemgetter(0, 1, 2))
     given = sum(isinstance(event, CaseAssigned | CaseHandedOver) for *_, event in steps)
@@ -49,6 +58,8 @@ class _Replay:
         self.capacity: dict[UUID, int] = {}
         self.owner: dict[UUID, tuple[UUID, int]] = {}
         self.held: Counter[UUID] = Counter()
+        self.before_work: dict[UUID, int] = {}
+        """What each case weighed before its direct work."""
 
     def faults(self, steps: list[_Step]) -> Iterator[Fault]:
         for transaction, together in groupby(steps, key=itemgetter(0)):
@@ -73,7 +84,13 @@ class _Replay:
             self._take(e.consultation_id)
             if e.to_practitioner_id is not None:
                 self._give(e.consultation_id, e.to_practitioner_id, e.points, given)
-        elif isinstance(e, CaseClosed | ConsultationWithdrawn):
+        elif isinstance(e, DirectWorkStarted):
+            self.before_work[e.consultation_id] = self.owner.get(e.consultation_id, (None, e.points))[1]
+            self._weigh(e.consultation_id, e.points)
+        elif isinstance(e, DirectWorkEnded):
+            _, weighs = self.owner.get(e.consultation_id, (None, 0))
+            self._weigh(e.consultation_id, min(weighs, self.before_work.pop(e.consultation_id, weighs)))
+        elif isinstance(e, _ENDS):
             self._take(e.consultation_id)
 
     def _give(self, case: UUID, who: UUID, points: int, given: set[UUID]) -> None:
@@ -81,6 +98,12 @@ class _Replay:
         self.owner[case] = who, points
         self.held[who] += points
         given.add(who)
+
+    def _weigh(self, case: UUID, points: int) -> None:
+        who, before = self.owner.get(case, (None, 0))
+        if who is not None:
+            self.owner[case] = who, points
+            self.held[who] += points - before
 
     def _take(self, case: UUID) -> None:
         who, points = self.owner.pop(case, (None, 0))

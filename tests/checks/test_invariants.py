@@ -70,6 +70,9 @@ def text(said: str) -> dict[str, Any]:
     return {"texts": {**KEPT.texts, "topic attune.referral": lambda: ["before", f"x {said}, y"]}}
 
 
+SMALL = {"points": 1, "practitioner_id": SPECIALIST}
+HEAVIER = referral(3, 22, "DirectWorkStarted", practitioner_id=SPECIALIST, points=4)
+LIGHTER = referral(4, 23, "DirectWorkEnded", practitioner_id=SPECIALIST)
 BIG = {"points": 3, "practitioner_id": SPECIALIST}
 
 BROKEN: Mapping[str, list[tuple[dict[str, Any], str]]] = {
@@ -111,6 +114,10 @@ BROKEN: Mapping[str, list[tuple[dict[str, Any], str]]] = {
             "in transaction 22 and had 5 points of 4",
         ),
         (inbox("referral", rows={STAFF[0].event_id: None, STAFF[2].event_id: None}), "points of 0"),
+        (
+            kept(journal=journal(HEAVIER, referral(4, 23, "CaseAssigned", consultation_id=OTHER_CASE, **SMALL))),
+            "in transaction 23 and had 5 points of 4",
+        ),
         (
             kept(journal=journal(referral(3, 22, "CaseAssigned", practitioner_id=VISITOR))),
             "while it had a practitioner",
@@ -230,6 +237,12 @@ ALLOWED: Mapping[str, list[dict[str, Any]]] = {
     "capacity_is_never_exceeded": [  # less capacity after the assignment: kept until it is handed over
         kept(journal=journal(staff(4, "CapacityChanged", capacity_points=0)))
         | inbox("referral", rows={some_id("workforce4"): Handled(30)}),
+        kept(journal=journal(HEAVIER)),
+        kept(
+            journal=journal(
+                HEAVIER, LIGHTER, referral(5, 24, "CaseAssigned", consultation_id=OTHER_CASE, **SMALL | {"points": 2})
+            )
+        ),
     ],
     "a_mail_leaves_at_most_once": [
         kept(letters=(replace(LETTERS[0], status="doubtful"), *LETTERS[1:])),
