@@ -25,6 +25,8 @@ TURNED_AWAY = 1000
 DESCRIPTORS = 4096
 """Files that the process wants to have open at once; the usual soft limit of 1,024 is less than its clients."""
 _ABOUT_ITSELF = frozenset({"/livez", "/readyz", "/metrics"})
+STALLED_SECONDS = 0.5
+"""A deadline that is noticed so much too late was missed by this process, not by the client."""
 LATE = "attune.late"
 """Set in the scope of a request whose body did not arrive in time."""
 
@@ -43,13 +45,14 @@ class Protocol(HttpToolsProtocol):
     _arriving = 0
     _before = 0
     _deadline: TimerHandle | None = None
+    _due = 0.0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS + TURNED_AWAY:
             transport.abort()
             return
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._late)
+        self._arm(REQUEST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -63,7 +66,7 @@ class Protocol(HttpToolsProtocol):
                 self._disarm()
             return
         if self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._late)
+            self._arm(REQUEST_SECONDS)
         if self._in_head:
             self._before += self._arriving
             if self._before > LARGEST_HEAD:
@@ -127,8 +130,16 @@ class Protocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _arm(self, seconds: float) -> None:
+        self._due = self.loop.time() + seconds
+        self._deadline = self.loop.call_later(seconds, self._late)
+
     def _late(self) -> None:
         self._deadline = None
+        if self.loop.time() - self._due > STALLED_SECONDS:
+            # We stood still; what has arrived meanwhile waits to be read, and the timer is only quicker.
+            self._arm(STALLED_SECONDS)
+            return
         if self._in_head or self.cycle is None or self.cycle.response_complete:
             self.transport.close()
             return

@@ -20,6 +20,7 @@ from fuzz.generated import Size
 from fuzz.run import Found, Told
 
 REPORT = ROOT / "reports" / "fuzz.json"
+TOLD_EVERY = 5000
 PARTS = ("routes", "raw", "records")
 
 
@@ -51,11 +52,15 @@ def _measure(asked: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     wanted = asked.only or PARTS
     totals = {"routes": asked.requests, "raw HTTP": 4 * (asked.raw + 48), "records": asked.records}
     bars: dict[str, Any] = {}
+    said: dict[str, int] = {}
 
     def told(part: str, done: int) -> None:
         if part not in bars:
             bars[part] = progress.add_task(part, total=totals[part])
         progress.update(bars[part], completed=done)
+        if not progress.console.is_terminal and done // TOLD_EVERY > said.get(part, 0):
+            said[part] = done // TOLD_EVERY
+            print(f"{part}: {done} of {totals[part]}", flush=True)
 
     with Stack.temporary(fsync=False, environment={"ATTUNE_LOG_FORMAT": "json"}) as stack:
         return _parts(stack, asked, wanted, told)

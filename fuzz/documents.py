@@ -55,7 +55,7 @@ class Operation:
     @cached_property
     def vocabulary(self) -> frozenset[str]:
         """Every word of the description: a generated value that is one of them came from us, not from a person."""
-        return frozenset(re.findall(r"[a-z0-9_/.-]+", json.dumps(self.document).lower()))
+        return frozenset(re.findall(r"[a-z0-9_.-]+", json.dumps(self.document).lower()))
 
     @cached_property
     def _made(self) -> dict[tuple[Any, ...], jsonschema_rs.Draft202012Validator]:

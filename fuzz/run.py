@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,8 @@ class Found:
             self.fail(f"{where}: {fault}", f"{sent[:1500]!r} -> {answer.status} {answer.body[:500]!r}")
 
     def fail(self, what: str, example: str) -> None:
+        if what not in self.failures:
+            print(f"{what}: {example}", file=sys.stderr, flush=True)  # at once, once: a run is long
         self.failures[what] += 1
         self.examples.setdefault(what, example)
 

@@ -501,6 +501,23 @@ async def test_slow_senders_are_cut_off(edge: Edge) -> None:
     assert b"connection: close" in said
 
 
+async def test_a_request_is_not_late_because_the_server_stood_still(edge: Edge) -> None:
+    """As after SIGSTOP: uvloop calls timers before it reads what has arrived in time."""
+    body = json.dumps(NOTE).encode()
+    before = set(edge.server.server_state.connections)
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.server.port)
+    writer.write(request(edge, f"content-length: {len(body)}", "connection: close") + body[:5])
+    await asyncio.sleep(0.1)
+    (protocol,) = edge.server.server_state.connections - before
+    assert isinstance(protocol, serving.Protocol)
+    protocol._disarm()
+    protocol._due -= serving.REQUEST_SECONDS + serving.STALLED_SECONDS
+    protocol._late()
+    writer.write(body[5:])
+    assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 201")
+    writer.close()
+
+
 async def test_an_endless_head_is_cut_off(edge: Edge) -> None:
     said = await edge.raw(b"GET / HTTP/1.1\r\n", *[b"x: " + b"y" * 8000 + b"\r\n"] * 10)
     assert said.startswith(b"HTTP/1.1 400") or said == b"reset"
