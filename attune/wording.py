@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from attune import wording_of_work
 from attune_contracts import notification, referral, screening, workforce
 from attune_contracts.event import Event
 
@@ -163,6 +164,7 @@ def _certificate(e: Any, names: Names, what: str) -> str:
 
 
 _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
+    **wording_of_work.SAID,
     screening.PregnancyRegistered.type: lambda e, _: _days(e.expected_in_days, "expected in", "was expected"),
     screening.BirthRecorded.type: _born,
     screening.BirthCorrected.type: lambda e, _: f"date of birth corrected: {e.age_days} days old",

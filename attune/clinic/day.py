@@ -11,7 +11,7 @@ from rich.console import Console
 
 from attune.addresses import Addresses, NotReachable
 from attune.asking import Asking
-from attune.clinic.sample import Closure, Consultation, Leaving, Sample, Screenings, Step
+from attune.clinic.sample import Closure, Consultation, Leaving, Passing, Sample, Screenings, Step, Work
 from attune.clinic.story import Story
 from attune.clinic.world import World
 from attune.facts import Facts, Gatherer
@@ -20,6 +20,8 @@ from attune.reconcile import Reckoning, reckon
 SETTLES_WITHIN_SECONDS = 45.0
 """Longest wait until everything that follows from a step has happened."""
 LOOK_AGAIN_SECONDS = 0.1
+LINES_OF_A_KIND = 3
+"""Where many days pass at once, so many clocks are heard that only the first of a kind are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,11 @@ class _Day:
         """One step, until nothing more follows from it. False: it did not settle."""
         self._console.print(f"\n[bold]{step.title}[/]{_counted(step)}")
         self._story.telling = True
+        self._story.at_most = LINES_OF_A_KIND if isinstance(step, Passing) else None
         await self._done(step)
         settled = await self._settled()
         self._story.telling = False
+        self._story.end_step()
         return settled
 
     def _done(self, step: Step) -> Awaitable[None]:
@@ -93,8 +97,11 @@ class _Day:
             return self._world.request(step)
         if isinstance(step, Leaving):
             return self._world.leave(step)
-        assert isinstance(step, Closure)  # noqa: S101 - there is no other
-        return self._world.close(step)
+        if isinstance(step, Closure):
+            return self._world.close(step)
+        if isinstance(step, Work):
+            return self._world.work(step)
+        return self._world.let_pass(step)
 
     async def _settled(self) -> bool:
         """Until every event is handled, every case has its place and every message has left; and the story heard it."""

@@ -119,7 +119,26 @@ class Closure(_Part):
     reason: str
 
 
-Step = Annotated[Screenings | Consultation | Leaving | Closure, Field(discriminator="step")]
+class Work(_Part):
+    """What a specialist does with the open case about a child, up to now."""
+
+    step: Literal["work"]
+    title: str
+    child: str
+    by: str
+    what: Literal["acknowledge", "triage", "hold", "report", "plan", "session"]
+    says: dict[str, str | int | bool | list[str]] = {}
+
+
+class Passing(_Part):
+    """So many days pass at once, and every clock that comes due in them is heard."""
+
+    step: Literal["passing"]
+    title: str
+    days: int
+
+
+Step = Annotated[Screenings | Consultation | Leaving | Closure | Work | Passing, Field(discriminator="step")]
 
 
 class Day(_Part):

@@ -31,6 +31,9 @@ class Story:
     def __init__(self, addresses: Addresses, console: Console, names: Names) -> None:
         self._addresses, self._console, self._names = addresses, console, names
         self.telling = False
+        self.at_most: int | None = None
+        """How many lines of one kind are told in full; the others are counted."""
+        self._lines: Counter[str] = Counter()
         self.heard: Counter[str] = Counter()
         """Events by class name."""
         self._listening: asyncio.Task[None] | None = None
@@ -60,7 +63,20 @@ class Story:
                 for s in group:
                     self.heard[type(s.event).__name__ if s.event is not None else "unreadable"] += 1
                     if self.telling:
-                        self._console.print(told(s, self._names), no_wrap=True, overflow="ellipsis")
+                        self._tell(s)
+
+    def _tell(self, s: Sighting) -> None:
+        kind = f"{s.service}: {fact(s, lambda _: '...').partition(',')[0].partition(' 20')[0]}"
+        self._lines[kind] += 1
+        if self.at_most is None or self._lines[kind] <= self.at_most:
+            self._console.print(told(s, self._names), no_wrap=True, overflow="ellipsis")
+
+    def end_step(self) -> None:
+        """Says how many lines were not told, and begins to count anew."""
+        for kind, lines in self._lines.items():
+            if self.at_most is not None and lines > self.at_most:
+                self._console.print(f"[dim]{'':<8}  ... and {lines - self.at_most} more of {kind}[/]")
+        self._lines.clear()
 
 
 def told(s: Sighting, names: Names) -> Text:

@@ -13,13 +13,34 @@ from zoneinfo import ZoneInfo
 from uuid_utils.compat import uuid7
 
 from attune.asking import Asking
-from attune.clinic.sample import Child, Closure, Consultation, Family, Leaving, Person, Sample, Screening, definitions
+from attune.clinic.sample import (
+    Child,
+    Closure,
+    Consultation,
+    Family,
+    Leaving,
+    Passing,
+    Person,
+    Sample,
+    Screening,
+    Work,
+    definitions,
+)
+from attune.clock import let_pass, time_of
 from attune.wording import short
 
 AT_ONCE = 12
 """Requests under way at the same time."""
 LONDON = ZoneInfo("Europe/London")
 _DUTIES = ("safeguarding_lead", "team_lead")
+_WORK = {
+    "acknowledge": "consultations/{case}/acknowledgement",
+    "triage": "consultations/{case}/triage",
+    "hold": "consultations/{case}/holding",
+    "report": "consultations/{case}/report",
+    "plan": "cases/{case}/direct-work",
+    "session": "cases/{case}/sessions",
+}
 
 T = TypeVar("T")
 
@@ -142,11 +163,29 @@ class World:
 
     async def close(self, step: Closure) -> None:
         """The open case about the child ends."""
-        role = self._role(step.by)
-        cases = await self.asking.get("referral", f"/children/{self.children[step.child]}/consultations", role=role)
-        case = next(c for c in cases if c["status"] == "accepted")
+        case = await self._open_case(step.child, self._role(step.by))
         path = f"POST /cases/{case['consultation_id']}/closure"
-        await self._send(path, "referral", {"reason": step.reason}, role)
+        await self._send(path, "referral", {"reason": step.reason}, self._role(step.by))
+
+    async def work(self, step: Work) -> None:
+        """A specialist goes on with the open case about a child."""
+        role = self._role(step.by)
+        case = await self._open_case(step.child, role)
+        body: dict[str, Any] = dict(step.says)
+        if step.what == "triage":
+            body["team_id"] = case["team_id"]
+        if step.what == "session":
+            body["session_at"] = (await time_of(self.asking)).isoformat()
+        path = f"POST /{_WORK[step.what]}".format(case=case["consultation_id"])
+        await self._send(path, "referral", body, role)
+
+    async def let_pass(self, step: Passing) -> None:
+        """Time goes on for every service."""
+        await let_pass(self.asking, timedelta(days=step.days))
+
+    async def _open_case(self, child: str, role: str) -> dict[str, Any]:
+        cases = await self.asking.get("referral", f"/children/{self.children[child]}/consultations", role=role)
+        return next(c for c in cases if c["status"] == "accepted")
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
