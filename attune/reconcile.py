@@ -23,7 +23,7 @@ from attune_contracts.referral import (
     WaitingListJoined,
 )
 from attune_contracts.screening import ScreeningCompleted, ScreeningNotCompleted
-from attune_contracts.workforce import PractitionerLeft
+from attune_contracts.workforce import PractitionerLeft, RecertificationDue, SupervisionOverdue
 
 Kind = Literal["lost", "twice", "wrong"]
 """Something that must be there and is not; something that is there more than once; anything else that contradicts."""
@@ -260,6 +260,11 @@ def required(e: Event) -> list[Due]:
         return _owner_and_asker("case_handed_over", e, e.to_practitioner_id)
     if isinstance(e, WaitingListJoined):
         return [("case_waiting", e.consultation_id, e.requested_by)]
+    if isinstance(e, RecertificationDue):
+        return [("recertification_due", e.practitioner_id, e.practitioner_id)]
+    if isinstance(e, SupervisionOverdue):
+        about: Due = ("supervision_overdue", e.practitioner_id, e.practitioner_id)
+        return [about, ("supervision_overdue", e.practitioner_id, "team_lead")]
     due: list[Due] = []
     if isinstance(e, ScreeningCompleted):
         if e.outcome == "urgent_concern":

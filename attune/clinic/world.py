@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
-from attune.asking import Asking
+from attune.asking import Asking, Refusal
 from attune.clinic.sample import (
     Child,
     Closure,
@@ -33,6 +33,8 @@ AT_ONCE = 12
 """Requests under way at the same time."""
 LONDON = ZoneInfo("Europe/London")
 _DUTIES = ("safeguarding_lead", "team_lead")
+_POINTS_ARE_ON_THEIR_WAY, _TRIES = "no-direct-work", 40
+"""Direct work is under way once the pool has given its points, which is a moment after it was planned."""
 _WORK = {
     "acknowledge": "consultations/{case}/acknowledgement",
     "triage": "consultations/{case}/triage",
@@ -92,13 +94,13 @@ class World:
             body: dict[str, Any] = {"practitioner_id": id_, "team_id": str(self.team_id), "role": p.role}
             body |= {"languages": p.languages, "capacity_points": p.capacity_points}
             await self._send("POST /practitioners", "workforce", body, "workforce_admin")
+        kind = p.role if p.role in _DUTIES else "practitioner"
+        policy = {"kind": kind, "channels": ["email"], "address": p.mail, "any_hour": True}
+        await self._send(f"PUT /recipients/{id_}", "notification", policy | {"language": "en"}, "workforce_admin")
         for c in p.certificates:
             valid = {"valid_from": self._instant(c.from_days), "valid_until": self._instant(c.until_days)}
             path = f"POST /practitioners/{id_}/competences"
             await self._send(path, "workforce", {"competence": c.competence} | valid, "workforce_admin")
-        kind = p.role if p.role in _DUTIES else "practitioner"
-        policy = {"kind": kind, "channels": ["email"], "address": p.mail, "any_hour": True}
-        await self._send(f"PUT /recipients/{id_}", "notification", policy | {"language": "en"}, "workforce_admin")
 
     async def _duty(self, duty: str, holder: str) -> None:
         body = {"recipient_id": str(self.people[holder]), "team_id": str(self.team_id)}
@@ -177,7 +179,15 @@ class World:
         if step.what == "session":
             body["session_at"] = (await time_of(self.asking)).isoformat()
         path = f"POST /{_WORK[step.what]}".format(case=case["consultation_id"])
-        await self._send(path, "referral", body, role)
+        for attempt in range(_TRIES):
+            try:
+                await self._send(path, "referral", body, role)
+            except Refusal as refusal:
+                if refusal.rule != _POINTS_ARE_ON_THEIR_WAY or attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(0.25)
+            else:
+                return
 
     async def let_pass(self, step: Passing) -> None:
         """Time goes on for every service."""

@@ -17,6 +17,7 @@ from attune.clinic.day import Outcome, live
 from attune.clinic.sample import load
 from attune.facts import Gatherer
 from attune.reconcile import reckon
+from attune.stack.plan import TIME_CAN_BE_SET
 from attune.stack.stack import Stack
 from attune.watch import sightings
 from chassis import database
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack.temporary(fsync=False) as running:
+    with Stack.temporary(fsync=False, environment=dict(TIME_CAN_BE_SET)) as running:
         yield running
 
 
@@ -56,7 +57,7 @@ def test_the_day_adds_up(day: Outcome) -> None:
     assert r.faults == ()
     assert (r.lost, r.twice, r.parked) == (0, 0, 0)
     assert r.concerns == r.by_outcome["concern"] + r.by_outcome["urgent_concern"]
-    assert r.consultations == r.concerns + 2
+    assert r.consultations == r.concerns + 3
     assert r.assigned + r.waiting + r.ended == r.consultations
     assert r.waiting > 0
     assert r.handed_over > 0
@@ -65,12 +66,22 @@ def test_the_day_adds_up(day: Outcome) -> None:
 
 def test_every_event_of_the_day_was_told_in_a_line(day: Outcome, told: Console) -> None:
     text = told.export_text(clear=False)
-    assert text.count("  screening  ") == sum(day.reckoning.by_outcome.values())
-    assert text.count("    mail    ") == day.reckoning.messages
+    first_day = text.partition("Eight days later")[0]
+    second_ratings = first_day.count("to be rated by a second person too")
+    assert first_day.count("  screening  ") - second_ratings == sum(day.reckoning.by_outcome.values())
+    assert first_day.count("    mail    told ") == day.reckoning.messages - 1  # the other tells of a certificate, later
     assert "certificate lapsed" in text
     assert "has the sibling" in text
     assert "told Grace: an urgent concern" in text
     assert "unnamed " in text
+
+
+def test_its_second_half_goes_from_the_held_consultation_to_the_age_limit(told: Console) -> None:
+    text = told.export_text(clear=False)
+    for said in ("accepted by Ines", "NOT acknowledged", "held by", "written plan back to", "session 1", "MISSED"):
+        assert said in text
+    assert "21 months old: NO onward plan yet" in text
+    assert "more of referral: NOT acknowledged" in text
 
 
 async def test_a_watcher_who_comes_late_sees_every_event_in_order(day: Outcome, addresses: Addresses) -> None:
