@@ -544,9 +544,16 @@ async def test_a_large_body_does_not_count_as_the_head_of_what_follows(edge: Edg
 async def test_what_is_not_http_behind_a_request_does_not_answer_for_it(edge: Edge) -> None:
     """A refusal written at once would be read as the answer to the request that is still in hand."""
     edge.submitted.hold = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.2, edge.submitted.hold.set)
     body = json.dumps(NOTE).encode()
-    said = await edge.raw(request(edge, f"content-length: {len(body)}") + body, b"\x00\x00\r\n\r\n", pause_s=0.05)
+    before = set(edge.server.server_state.connections)
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.server.port)
+    writer.write(request(edge, f"content-length: {len(body)}") + body + b"\x00\x00\r\n\r\n")
+    async with asyncio.timeout(10):
+        while not any(p.cycle and not p.cycle.keep_alive for p in edge.server.server_state.connections - before):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    edge.submitted.hold.set()
+    said = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
     assert said.startswith(b"HTTP/1.1 201")
     assert (said.count(b"HTTP/1.1"), b"connection: close" in said.lower()) == (1, True)
 
