@@ -156,7 +156,7 @@ INPUTS = (
         may="direct_work.do",
         makes_due=store.pools,
     ),
-    due(work_store.direct_works, decide=direct_work.follow, state=work_store.work_due),
+    due(work_store.direct_works, decide=direct_work.follow, state=work_store.work_due, makes_due=store.pools),
     # The workforce changes, and with it who is in the pool and what they can take.
     on(
         PractitionerRegistered,

@@ -175,7 +175,15 @@ def test_it_begins_when_the_pool_has_given_the_points() -> None:
     given(AtWork(GRANTED, then.row)).when(direct_work.follow, DUE).then_nothing()
     still = replace(CASE, place=NOON, terms=Terms(points_wanted=4))
     given(AtWork(still, waits)).when(direct_work.follow, DUE).then_nothing()
-    given(AtWork(CASE, waits)).when(direct_work.follow, DUE).then_nothing()
+
+
+def test_work_whose_case_lost_its_place_in_the_line_asks_again() -> None:
+    """As when the case was closed and reopened between two looks."""
+    waits = work("a", status="waits", started_at=None)
+    row = given(AtWork(CASE, waits)).when(direct_work.follow, DUE).row
+    assert (row.place, row.unsettled, row.terms) == (NOON, True, Terms(points_wanted=4))
+    given(AtWork(row, waits)).when(direct_work.follow, DUE).then_nothing()
+    given(AtWork(replace(CASE, unsettled=True), waits)).when(direct_work.follow, DUE).then_nothing()
 
 
 @pytest.mark.parametrize(

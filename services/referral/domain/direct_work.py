@@ -179,10 +179,12 @@ def plan(found: AtPlanning, command: PlanDirectWork, cause: Cause) -> Decision[W
         correlation_id=cause.correlation_id,
         earlier=(*found.work.earlier, _past(found.work)) if found.work is not None else (),
     )
-    asks = replace(
-        in_line(case, None), unsettled=True, terms=replace(case.terms or Terms(), points_wanted=defined.points)
-    )
-    return Decision(rows=(asks, work), reply=_reply(work), due=(case.team_id,))
+    return Decision(rows=(_asks(case, work.points), work), reply=_reply(work), due=(case.team_id,))
+
+
+def _asks(case: Consultation, points: int) -> Consultation:
+    """The case in the line of its pool, for what it is to weigh."""
+    return replace(in_line(case, None), unsettled=True, terms=replace(case.terms or Terms(), points_wanted=points))
 
 
 def _past(work: DirectWork) -> Ended:
@@ -198,8 +200,10 @@ def follow(found: AtWork, _: Due, cause: Cause) -> Decision:
         reason = _AFTER.get(case.end_reason, "other") if case.end_reason is not None else "other"
         return _ended(case, replace(work, end_reason=reason), cause)
     granted = case.terms is None or case.terms.points_wanted is None
-    if work.status != "waits" or case.assigned_to is None or not granted or case.points != work.points:
+    if work.status != "waits" or case.assigned_to is None or not granted or case.unsettled:
         return NOTHING
+    if case.points != work.points:  # the case was reopened meanwhile, and lost its place in the line
+        return Decision(rows=(_asks(case, work.points),), due=(case.team_id,))
     event = DirectWorkStarted(
         consultation_id=case.consultation_id,
         child_id=work.child_id,
