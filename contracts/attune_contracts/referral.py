@@ -72,6 +72,7 @@ TaskKind = Literal[
     "lapsed_certificate",
     "overdue_clock",
     "age_limit",
+    "missed_sessions",
     "loss",
     "moved_family",
     "merged_records",

@@ -11,6 +11,7 @@ from chassis.tables import State, Table
 from services.referral.domain.children import Child
 from services.referral.domain.clocks import Born, Course
 from services.referral.domain.consultation import RequestAtHand, concern_id
+from services.referral.domain.direct_work import AtEnd, AtPlanning
 from services.referral.domain.failsafes import (
     AboutMessage,
     AboutMissed,
@@ -25,7 +26,7 @@ from services.referral.domain.rules import NAME, Rules
 from services.referral.domain.tasks import Task
 from services.referral.domain.triage import AtTriage
 from services.referral.store import consultation, consultations, earlier_of_child, pools
-from services.referral.work_store import direct_works
+from services.referral.work_store import direct_works, loaded_intervention
 
 OF_CHILD = 100
 """Consultations, courses and tasks about one child that a rule is given at most."""
@@ -69,6 +70,14 @@ course_due = State(
     child=children_of_consultations.by("key"),
     work=direct_works.by("key"),
 )
+at_planning = State(
+    AtPlanning,
+    case=consultation,
+    work=_of["work"],
+    intervention=loaded_intervention,
+    progress=_of["progress"],
+)
+at_end = State(AtEnd, case=consultation, work=_of["work"], pool=pools.by("team_id"), progress=_of["progress"])
 at_triage = State(AtTriage, **_of, pool=pools.by("team_id"), other=pools.by("to_team_id"))
 request_at_hand = State(
     RequestAtHand, existing=consultation, earlier=earlier_of_child, child=children.by("child_id"), rules=in_force

@@ -8,11 +8,11 @@ from uuid import UUID
 from chassis.database import Connection
 from chassis.tables import State, Table
 from services.referral.domain.catalogue import Intervention, Measure, reference
-from services.referral.domain.direct_work import AtEnd, AtPlanning, AtWork, DirectWork
+from services.referral.domain.direct_work import AtWork, DirectWork
 from services.referral.domain.measuring import AtMeasuring, Measurement
 from services.referral.domain.sessions import Session
 from services.referral.domain.work_commands import LoadIntervention, LoadMeasure, PlanDirectWork, RecordMeasure
-from services.referral.store import consultation, consultations, pools
+from services.referral.store import consultation, consultations
 
 # Work to which the pool has given the points, and work whose case has ended.
 direct_works = Table(
@@ -43,10 +43,8 @@ def _measure(command: RecordMeasure | LoadMeasure) -> str:
 loaded_intervention = interventions.by(_intervention)
 loaded_measure = measures.by(_measure)
 _work = direct_works.by("consultation_id")
-at_planning = State(AtPlanning, case=consultation, work=_work, intervention=loaded_intervention)
 at_work = State(AtWork, case=consultation, work=_work)
 at_measuring = State(AtMeasuring, case=consultation, work=_work, measure=loaded_measure)
-at_end = State(AtEnd, case=consultation, work=_work, pool=pools.by("team_id"))
 work_due = State(AtWork, case=consultations.by("key"), work=direct_works.by("key"))
 
 

@@ -42,6 +42,8 @@ async def test_direct_work_from_the_plan_to_the_step_down(field: Field) -> None:
     team, baby, case, ann = await offered(field, 3)
     of = f"/cases/{case['consultation_id']}"
     await field.does(ann, f"POST {of}/acceptance", {})
+    assert (await field.asks(ann, f"POST {of}/direct-work", PLAN)).status_code == 409
+    await field.does(ann, f"POST /consultations/{case['consultation_id']}/holding", {"outcome": "direct_work"})
     # when direct work is planned that weighs more than she has
     await field.does(ann, f"POST {of}/direct-work", PLAN)
     found = await field.does(ann, f"GET {of}/direct-work")

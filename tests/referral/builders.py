@@ -14,6 +14,7 @@ from services.referral.domain.consultation import POINTS, Consultation
 from services.referral.domain.direct_work import DirectWork, Goal
 from services.referral.domain.policy import STANDARD, Policy
 from services.referral.domain.pool import COMPETENCE, Competence, Member, Pool, seen
+from services.referral.domain.progress import Holding, Progress
 from services.referral.domain.work_commands import InterventionDefinition, PlanDirectWork
 from tests.support.given import NOON, some_id
 
@@ -168,3 +169,9 @@ def work(name: str, **said: Any) -> DirectWork:
         "started_at": NOON,
     }
     return DirectWork(**{**fields, **said})
+
+
+def held_for_direct_work(name: str) -> Progress:
+    """The course of a consultation that was held, and came to direct work."""
+    holding = Holding(1, "direct_work", NOON, some_id("ann"))
+    return Progress(some_id(f"case {name}"), some_id(f"child {name}"), NOON, holdings=(holding,))

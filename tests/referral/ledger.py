@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from services.referral.domain.direct_work import AtEnd, AtPlanning, AtWork, Dire
 from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Refusal
 from services.referral.domain.pool import Pool
-from services.referral.domain.progress import Progress
+from services.referral.domain.progress import Holding, Progress
 from services.referral.domain.rules import Rules
 from services.referral.domain.triage import AtTriage
 from services.referral.domain.whole_caseload import Caseloads
@@ -127,8 +127,8 @@ class Ledger:
             return Caseloads(self.pools.get(data.team_id), tuple(c for c in held if c.team_id == data.team_id))
         case, work = self.cases.get(data.consultation_id), self.works.get(data.consultation_id)
         if isinstance(data, PlanDirectWork):
-            return AtPlanning(case, work, self.catalogue)
-        return AtEnd(case, work, self.pools.get(data.team_id))
+            return AtPlanning(case, work, self.catalogue, self._held(data.consultation_id))
+        return AtEnd(case, work, self.pools.get(data.team_id), None)
 
     def _of_consultation(self, data: Any) -> Any:
         if isinstance(data, TriageConsultation):
@@ -147,6 +147,12 @@ class Ledger:
         new = {c.consultation_id for c in self.cases.values() if c.acknowledged_at is None and c.ended_at is None}
         for id_ in sorted(late | (new - self.courses.keys())):
             self._save(look(Course(*self._course(id_)), Due(id_), Cause(some_id("clock"), self.now)))
+
+    def _held(self, consultation_id: UUID) -> Progress:
+        """As if every consultation had been held and come to direct work."""
+        long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+        holding = Holding(1, "direct_work", NOON, some_id("ann"))
+        return Progress(consultation_id, None, long_ago, holdings=(holding,))
 
     def at_work(self, team: UUID) -> PoolAtWork:
         """What `store.pool_at_work` reads, in the same order and within the same limits."""

@@ -8,7 +8,7 @@ import sys
 
 from chassis import database
 from chassis.processor import Answer
-from services.referral.domain.commands import CloseCase, DeclineCase, HandOverCase
+from services.referral.domain.commands import CloseCase, DeclineCase, HandOverCase, HoldConsultation
 from services.referral.domain.work_commands import EndDirectWork, PlanDirectWork
 from tests.referral.builders import TEAM, concern
 from tests.referral.test_on_postgres import Instance
@@ -42,6 +42,8 @@ async def race(instance: Instance, chance: random.Random) -> int:
                     EndDirectWork(consultation_id=id_, team_id=TEAM, reason="ended_by_family", goals=[]),
                 ]
             )
+            if isinstance(command, PlanDirectWork):
+                await instance.do(HoldConsultation(consultation_id=id_, outcome="direct_work"), by=who)
             done += isinstance(await instance.do(command, by=who), Answer)
         await instance.sweep()
     return done

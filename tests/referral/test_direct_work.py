@@ -22,23 +22,38 @@ from services.referral.domain.refusals import (
     FamilyNotNamed,
     GoalsDoNotMatch,
     NoDirectWork,
+    NotHeldForDirectWork,
     OnwardPlanMissing,
     UnknownConsultation,
     UnknownIntervention,
 )
 from services.referral.domain.work_commands import EndDirectWork
-from tests.referral.builders import TEAM, at_work, case, ended, held, intervention, member, planned, pool, waiting, work
+from tests.referral.builders import (
+    TEAM,
+    at_work,
+    case,
+    ended,
+    held,
+    held_for_direct_work,
+    intervention,
+    member,
+    planned,
+    pool,
+    waiting,
+    work,
+)
 from tests.support.given import NOON, Then, given, replace, some_id
 
 CASE = held("a", "ann")
 DUE = Due(some_id("case a"))
 UNKNOWN: Any = object()
+HELD = held_for_direct_work("a")
 
 
-def plans(found: Any = CASE, before: Any = None, catalogue: Any = UNKNOWN, **said: Any) -> Then:
+def plans(found: Any = CASE, before: Any = None, catalogue: Any = UNKNOWN, progress: Any = HELD, **said: Any) -> Then:
     entry = intervention() if catalogue is UNKNOWN else catalogue
     command = planned(some_id("case a"), **said)
-    return given(AtPlanning(found, before, entry)).by(some_id("ann")).when(direct_work.plan, command)
+    return given(AtPlanning(found, before, entry, progress)).by(some_id("ann")).when(direct_work.plan, command)
 
 
 def looked(in_pool: Any, **slices: Any) -> Then:
@@ -68,6 +83,15 @@ def test_a_plan_asks_the_pool_for_points_and_the_case_keeps_its_practitioner() -
         (CASE, work("a", status="waits", started_at=None), {}, DirectWorkGoesOn),
         (CASE, None, {"catalogue": None}, UnknownIntervention),
         (CASE, None, {"family_agrees": False}, FamilyHasNotAgreed),
+        (CASE, None, {"progress": None}, NotHeldForDirectWork),
+        (CASE, None, {"progress": replace(HELD, holdings=())}, NotHeldForDirectWork),
+        (CASE, None, {"progress": replace(HELD, started_at=NOON + timedelta(1))}, NotHeldForDirectWork),
+        (
+            CASE,
+            None,
+            {"progress": replace(HELD, holdings=(*HELD.holdings, replace(HELD.holdings[0], outcome="advice")))},
+            NotHeldForDirectWork,
+        ),
     ],
 )
 def test_what_cannot_be_planned(found: Any, before: Any, said: dict[str, Any], rule: Any) -> None:
@@ -213,7 +237,9 @@ def test_work_that_never_began_ends_without_being_told() -> None:
     assert then.then().rows[0].status == "ended"
 
 
-def ends(found: Any = GRANTED, before: Any = UNKNOWN, in_pool: Any = UNKNOWN, **said: Any) -> Then:
+def ends(
+    found: Any = GRANTED, before: Any = UNKNOWN, in_pool: Any = UNKNOWN, progress: Any = HELD, **said: Any
+) -> Then:
     at_hand = work("a", attended=5) if before is UNKNOWN else before
     room = pool(member("ann", used=4)) if in_pool is UNKNOWN else in_pool
     fields = {
@@ -224,12 +250,12 @@ def ends(found: Any = GRANTED, before: Any = UNKNOWN, in_pool: Any = UNKNOWN, **
         "onward_plan": "Mary visits in June.",
     }
     command = EndDirectWork(**{**fields, **said})
-    return given(AtEnd(found, at_hand, room)).by(some_id("ann")).when(direct_work.end, command)
+    return given(AtEnd(found, at_hand, room, progress)).by(some_id("ann")).when(direct_work.end, command)
 
 
 def test_who_steps_down_leaves_the_points_and_has_an_onward_plan() -> None:
     then = ends()
-    done, lighter, after = then.then(
+    done, lighter, after, course = then.then(
         DirectWorkEnded(
             consultation_id=some_id("case a"),
             child_id=some_id("child a"),
@@ -245,6 +271,8 @@ def test_who_steps_down_leaves_the_points_and_has_an_onward_plan() -> None:
     assert (done.status, done.goals[0].outcome, done.onward_plan) == ("ended", "met", "Mary visits in June.")
     assert (lighter.points, lighter.assigned_to, lighter.status) == (2, some_id("ann"), "accepted")
     assert (after.members[0].used_points, after.next_due_at) == (2, NOON)
+    assert (course.onward_plan, course.holdings, course.next_due_at) == ("Mary visits in June.", HELD.holdings, NOON)
+    assert ends(progress=None).then_decided().rows[-1].onward_plan == "Mary visits in June."
     assert ends(lighter, done, after).then_decided().rows == ()
     ends(lighter, done, after, reason="other").then_refused(NoDirectWork)
 
@@ -281,7 +309,7 @@ def test_work_that_waits_for_points_is_called_off_and_its_place_is_free() -> Non
 
 def test_work_whose_case_lost_its_practitioner_makes_the_waiting_case_lighter() -> None:
     back = waiting("a", points=4)
-    _, row, after = ends(back, in_pool=pool(member("ann"))).then_decided().rows
+    _, row, after, _ = ends(back, in_pool=pool(member("ann"))).then_decided().rows
     assert (row.points, row.waiting_since, row.place) == (2, NOON, NOON)
     assert after.members[0].used_points == 0
 

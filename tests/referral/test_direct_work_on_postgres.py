@@ -10,7 +10,7 @@ from attune_contracts.workforce import CapacityChanged
 from chassis.database import Pool
 from chassis.processor import Answer
 from services.referral import work_store
-from services.referral.domain.commands import CloseCase
+from services.referral.domain.commands import CloseCase, HoldConsultation
 from services.referral.domain.measuring import owed
 from services.referral.domain.work_commands import (
     EndDirectWork,
@@ -29,6 +29,7 @@ CASE = case_of("a")
 PLAN = PlanDirectWork(
     consultation_id=CASE, intervention="watch_wait_and_wonder", family_agrees=True, goals=["Calmer evenings."]
 )
+HELD = HoldConsultation(consultation_id=CASE, outcome="direct_work")
 END = EndDirectWork(
     consultation_id=CASE, team_id=TEAM, reason="goals_met", goals=["met"], onward_plan="The health visitor goes on."
 )
@@ -68,7 +69,7 @@ async def test_direct_work_from_its_plan_to_its_end(referral: Instance) -> None:
     await referral.hear(*joins("ann", 6))
     await referral.hear(concern("a"))
     await referral.come_to_rest()
-    for command in (PLAN, measure("start", 1)):
+    for command in (HELD, PLAN, measure("start", 1)):
         assert isinstance(await referral.do(command), Answer)
     await referral.come_to_rest()
     assert await stands(referral) == ("under_way", 4, False)
@@ -94,6 +95,7 @@ async def test_direct_work_waits_for_points_before_new_cases_and_begins_when_the
     await referral.hear(*joins("ann", 3))
     await referral.hear(concern("a"))
     await referral.come_to_rest()
+    await referral.do(HELD)
     await referral.do(PLAN)
     referral.days = 1
     await referral.hear(concern("b"))
@@ -117,6 +119,7 @@ async def test_a_closed_case_ends_its_direct_work_and_gives_back_what_it_weighed
     await referral.hear(*joins("ann", 4))
     await referral.hear(concern("a"))
     await referral.come_to_rest()
+    await referral.do(HELD)
     await referral.do(PLAN)
     await referral.come_to_rest()
     await referral.do(CloseCase(consultation_id=CASE, reason="moved_away"))
@@ -152,6 +155,7 @@ async def test_the_same_measure_at_the_same_time_is_taken_once(referral: Instanc
     await referral.hear(*joins("ann", 6))
     await referral.hear(concern("a"))
     await referral.come_to_rest()
+    await referral.do(HELD)
     await referral.do(PLAN)
     assert isinstance(await referral.do(measure("start", 1)), Answer)
     assert type(await referral.do(measure("start", 2))).__name__ == "MeasureTakenBefore"

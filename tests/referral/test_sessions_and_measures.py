@@ -26,6 +26,7 @@ from services.referral.domain.refusals import (
     UnknownConsultation,
     UnknownMeasure,
 )
+from services.referral.domain.tasks import Task
 from services.referral.domain.work_commands import (
     LoadIntervention,
     LoadMeasure,
@@ -84,6 +85,8 @@ def test_a_missed_session_counts_and_so_many_in_a_row_call_for_a_look_at_the_pla
         of = then.then_decided().rows[0]
         reply = then.then_decided().reply
         seen.append((reply["number"], reply["missed_in_a_row"], reply["review"]))
+        tasks = [r for r in then.then_decided().rows if isinstance(r, Task)]
+        assert [(t.kind, t.owner_id) for t in tasks] == [("missed_sessions", some_id("ann"))] * (reply["number"] == 3)
     assert seen == [(1, 1, False), (2, 1, False), (3, 2, True), (4, 0, False), (5, 1, False)]
     assert (of.sessions, of.attended) == (5, 1)
 

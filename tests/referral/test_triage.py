@@ -27,7 +27,7 @@ from services.referral.domain.progress import Progress
 from services.referral.domain.refusals import CaseOfAnotherTeam, ConsultationNotOpen
 from services.referral.domain.rules import DEFAULT
 from services.referral.domain.triage import AtTriage
-from tests.referral.builders import CASE, TEAM, case, ended, held, member, pool, waiting
+from tests.referral.builders import CASE, TEAM, case, ended, held, member, pool, waiting, work
 from tests.referral.courses import ANN, ASKER, LEAD, child, course, held_once
 from tests.support.given import NOON, Then, given, some_id
 
@@ -202,3 +202,12 @@ def test_what_is_open_or_not_yet_settled_or_about_nobody_is_not_reopened() -> No
     reopened(held("a", by="ann")).then_refused(ConsultationIsOpen)
     reopened(ended(held("a", by="ann"))).then_refused(PlaceNotGivenBack)
     reopened(replace(ended(held("a", by="ann")), unsettled=False), stopped="child_died").then_refused(ChildIsGone)
+
+
+def test_a_case_is_reopened_without_the_weight_of_its_direct_work_and_not_before_that_has_ended() -> None:
+    over = replace(ended(held("a", by="ann", points=4)), unsettled=False)
+    command = ReopenConsultation(consultation_id=ID, reason="It has come back.")
+    before = replace(course(over), work=work("a", status="ended"))
+    assert given(before).by(LEAD).when(reopening.reopen, command).then_decided().rows[0].points == 2
+    still = replace(before, work=work("a"))
+    given(still).by(LEAD).when(reopening.reopen, command).then_refused(PlaceNotGivenBack)

@@ -18,6 +18,7 @@ from services.referral.domain.catalogue import Intervention
 from services.referral.domain.consultation import Consultation, Terms, staff, still_open
 from services.referral.domain.placing import in_line
 from services.referral.domain.pool import Pool
+from services.referral.domain.progress import WITH_FAMILY, Progress, begun
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     CaseOfAnotherTeam,
@@ -27,6 +28,7 @@ from services.referral.domain.refusals import (
     FamilyNotNamed,
     GoalsDoNotMatch,
     NoDirectWork,
+    NotHeldForDirectWork,
     OnwardPlanMissing,
     UnknownIntervention,
 )
@@ -111,11 +113,12 @@ class DirectWork:
 
 @value(frozen=True, slots=True)
 class AtPlanning:
-    """The case, its direct work so far, and the intervention that the command names."""
+    """The case, its direct work so far, the intervention that the command names, and how the consultation was held."""
 
     case: Consultation | None
     work: DirectWork | None
     intervention: Intervention | None
+    progress: Progress | None
 
 
 @value(frozen=True, slots=True)
@@ -128,11 +131,12 @@ class AtWork:
 
 @value(frozen=True, slots=True)
 class AtEnd:
-    """A case, its direct work, and the pool of the team that the command names."""
+    """A case, its direct work, the pool of the team that the command names, and what else was done with the case."""
 
     case: Consultation | None
     work: DirectWork | None
     pool: Pool | None
+    progress: Progress | None
 
 
 class WorkStands(Reply):
@@ -155,6 +159,9 @@ def plan(found: AtPlanning, command: PlanDirectWork, cause: Cause) -> Decision[W
         raise CaseOnlyOffered
     if found.work is not None and found.work.status != "ended":
         raise DirectWorkGoesOn
+    held = found.progress.held_now if found.progress is not None else ()
+    if not held or held[-1].outcome not in WITH_FAMILY:
+        raise NotHeldForDirectWork
     if found.intervention is None:
         raise UnknownIntervention
     if not command.family_agrees:
@@ -241,7 +248,10 @@ def end(found: AtEnd, command: EndDirectWork, cause: Cause) -> Decision[WorkStan
     work = replace(work, end_reason=command.reason, onward_plan=command.onward_plan, ended_by=by)
     told = _ended(case, work, cause)
     ended = told.rows[0]
-    rows = (ended, *_lighter(case, work, pool, cause))
+    rows: tuple[object, ...] = (ended, *_lighter(case, work, pool, cause))
+    if command.onward_plan is not None:
+        progress = replace(found.progress or begun(case), onward_plan=command.onward_plan, next_due_at=cause.at)
+        rows = (*rows, progress)
     return Decision(rows=rows, events=told.events, reply=_reply(ended), due=(pool.team_id,))
 
 

@@ -236,3 +236,7 @@ class DefinitionInconsistent(Refused):
     """The definition contradicts itself."""
 
     status = 422
+
+
+class NotHeldForDirectWork(Refused):
+    """Direct work follows from a consultation: hold it first, with that outcome."""

@@ -24,7 +24,8 @@ def reopen(course: Course, command: ReopenConsultation, cause: Cause) -> Decisio
     progress = course.progress or begun(case)
     if progress.stopped is not None:
         raise ChildIsGone
-    if case.unsettled:
+    work = course.work
+    if case.unsettled or (work is not None and work.status != "ended"):
         raise PlaceNotGivenBack
     before = Ending(case.status, case.end_reason, case.ended_by, case.ended_at, by, cause.at, command.reason)
     progress = replace(progress, started_at=cause.at, endings=(*progress.endings, before))
@@ -32,6 +33,7 @@ def reopen(course: Course, command: ReopenConsultation, cause: Cause) -> Decisio
         on_the_list(case, None),
         status="accepted",
         unsettled=True,
+        points=min(case.points, work.points_before) if work is not None else case.points,
         not_to=None,
         terms=Terms(prefers=case.assigned_to) if case.assigned_to is not None else None,
         acknowledged_by=None,

@@ -16,6 +16,7 @@ from services.referral.domain.refusals import (
     SessionBeforeTheRequest,
     SessionNotYet,
 )
+from services.referral.domain.tasks import about_case
 from services.referral.domain.work_commands import RecordSession, SessionSetting
 
 
@@ -97,4 +98,7 @@ def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[Sess
         "missed_in_a_row": missed,
         "review": missed >= work.review_after_missed,
     }
-    return Decision(rows=(after, session), events=(event,), reply=reply)
+    if attended or missed != work.review_after_missed or missed == work.missed_in_a_row:
+        return Decision(rows=(after, session), events=(event,), reply=reply)
+    task = about_case(case, "missed_sessions", f"{work.number}:{session.number}", cause)
+    return Decision(rows=(after, session, task.task), events=(event, task.told), reply=reply)

@@ -23,6 +23,7 @@ WORKING_DAYS: dict[TaskKind, int] = {
     "lapsed_certificate": 5,
     "overdue_clock": 2,
     "age_limit": 10,
+    "missed_sessions": 5,
     "loss": 1,
     "moved_family": 5,
     "merged_records": 5,
