@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from tests.support import servers
+
+# How long one example takes says how much else the machine does, and nothing about the code.
+hypothesis.settings.register_profile("attune", deadline=None)
+hypothesis.settings.load_profile("attune")
 
 TOGETHER = ("tests/journeys/", "tests/faults/", "tests/input/", "tests/stack/test_clinic_day.py")
 """Tests whose ids begin so run in one worker, since they share a stack. xdist's own groups are lost on this pytest."""

@@ -107,7 +107,7 @@ def test_ids_in_samples_are_version_7(event: type[Event]) -> None:
             assert value.version == 7, name
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @EVENTS
 @given(data=st.data())
 def test_schema_and_writer_agree_on_what_may_be_sent(event: type[Event], data: st.DataObject) -> None:
