@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": "attune.simulate.command:simulate",
     "watch": "attune.watch:watch",
     "case": "attune.case:case",
+    "status": "attune.status:status",
     "parked": "attune.parked:parked",
     "refill": "attune.refill:refill",
     "replay": "attune.replay:replay",
