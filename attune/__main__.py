@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "attune.demo:demo",
     "pathway": "attune.pathway.diagrams:pathway",
     "simulate": "attune.simulate.command:simulate",
+    "demo-break": "attune.demo_break:demo_break",
     "watch": "attune.watch:watch",
     "case": "attune.case:case",
     "status": "attune.status:status",
