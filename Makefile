@@ -14,7 +14,7 @@ REPLAYS ?= 1
 IMAGE_PYTHON := 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down doctor demo simulate watch test check format bench probes fuzz faults soak faults-short defects compose-check compose-up compose-down compose-test lock clean
+.PHONY: help setup up down doctor demo demo-break simulate watch test check format bench probes fuzz faults soak faults-short defects compose-check compose-up compose-down compose-test lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ doctor: ## say what this machine lacks, and how to get it
 
 demo: $(READY) ## a day of a clinic from screening to the mail that left, then a check that nothing was lost
 	@$(BIN)/attune demo $(ARGS)
+
+demo-break: $(READY) ## the same day with a broker kill, a database crash and a poison message in the middle of it
+	@$(BIN)/attune demo-break $(ARGS)
 
 simulate: $(READY) ## a year of a city on real services, then judged from outside (SEED=1 BIRTHS=9000)
 	@$(BIN)/attune simulate --seed $(or $(SEED),1) --births $(or $(BIRTHS),9000) $(ARGS)

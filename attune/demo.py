@@ -73,20 +73,20 @@ def _system(stack: str | None, console: Console, logs: Path) -> Iterator[Address
         with suppress(_DoesNotAddUp):
             yield Addresses.running(stack)
         return
-    made = _started(console)
+    made = started(console)
     try:
         yield Addresses.of(made.summary)
     except _DoesNotAddUp:
-        _keep_logs(made, logs)
+        keep_logs(made, logs)
     except Exception:
-        _keep_logs(made, logs)
+        keep_logs(made, logs)
         raise
     finally:
         with console.status("stopping"):
             made.stop()
 
 
-def _started(console: Console) -> Stack:
+def started(console: Console) -> Stack:
     """A new stack with everything ready; says which part is, since the first time takes a while."""
     from attune.stack.plan import TIME_CAN_BE_SET
     from attune.stack.stack import Stack
@@ -174,7 +174,7 @@ def _write(report: Path, outcome: Outcome, seconds: float) -> None:
     report.write_text(json.dumps(outcome.reckoning.as_dict() | parts, indent=2) + "\n", "utf-8")
 
 
-def _keep_logs(stack: Stack, directory: Path) -> None:
+def keep_logs(stack: Stack, directory: Path) -> None:
     kept = directory / "demo-logs"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(stack.layout.logs, kept, dirs_exist_ok=True)

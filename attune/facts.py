@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -162,6 +162,13 @@ class Gatherer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._open.aclose()
+
+    async def again(self) -> None:
+        """New connections, after the server was away. Raises NotReachable while it is."""
+        with suppress(Exception):
+            await self._open.aclose()
+        self._open = AsyncExitStack()
+        await self.__aenter__()
 
     async def facts(
         self,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
 
+from chassis import telemetry
 from chassis.database import Pool
 from chassis.processor import Processor
 from chassis.relay import Relay
 from chassis.stream import Subscription
 from chassis.topics import Probe
 
+_OLDEST = "SELECT recorded_at FROM outbox ORDER BY position LIMIT 1"
 CHECK_SECONDS = 1.0
 STALE_SECONDS = 5.0
 """A part that has failed for longer than this makes the service not ready."""
@@ -47,13 +50,27 @@ class Health:
         while True:
             self._turned = time.monotonic()
             if self._parts is not None:
-                try:
-                    async with self._parts[-1].acquire(timeout=2) as connection:
-                        await connection.execute("SELECT 1", timeout=2)
-                    self._database_at = time.monotonic()
-                except Exception:  # noqa: S110 - that there is no answer is what is recorded, by not recording one
-                    pass
+                with contextlib.suppress(Exception):  # that there is no answer is recorded by not recording one
+                    await self._ask_database(*self._parts)
+                self._tell()
             await asyncio.sleep(CHECK_SECONDS)
+
+    async def _ask_database(self, processor: Processor, *parts: Any) -> None:
+        pool: Pool = parts[-1]
+        async with pool.acquire(timeout=2) as connection:
+            oldest = await connection.fetchval(_OLDEST, timeout=2)
+        self._database_at = time.monotonic()
+        waited = (processor.now() - oldest).total_seconds() if oldest is not None else 0.0
+        telemetry.OUTBOX_SECONDS.set(max(0.0, waited))
+
+    def _tell(self) -> None:
+        well, detail = self.ready()
+        telemetry.READY.set(well)
+        for part, works in detail.get("parts", {}).items():
+            telemetry.PART_READY.labels(part).set(works)
+        subscription = self._parts[2] if self._parts is not None else None
+        for topic, seconds in subscription.lag().items() if subscription is not None else ():
+            telemetry.LAG_SECONDS.labels(topic).set(seconds)
 
     def live(self) -> tuple[bool, dict[str, Any]]:
         """True while the event loop turns."""

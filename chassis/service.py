@@ -66,6 +66,8 @@ class Service:
     roles: Mapping[str, frozenset[str]]
     background: Sequence[Callable[[Context], Awaitable[None]]] = ()
     """Work beside the processor, such as sending; each runs from start to stop and is cancelled at the end."""
+    stuck: str | None = None
+    """Query of the cases that wait in this service, as `chassis/stuck.py` reads it."""
 
     @property
     def commands(self) -> list[CommandIntake]:

@@ -31,7 +31,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from chassis import failpoints, pace, telemetry
+from chassis import failpoints, pace
 from chassis.decoding import read_any_header_name
 from chassis.parked import Record
 from chassis.settings import TOPIC_KEEP_DAYS
@@ -217,6 +217,8 @@ class Subscription:
         self._committed: dict[TopicPartition, int] = {}
         self._wanted_back = False
         self._stopping = False
+        self._lag = dict.fromkeys(self.topics, 0.0)
+        self._in_hand_since: float | None = None
         self._again: dict[TopicPartition, int] = {}
         self._gone_back: set[TopicPartition] = set()
         self._broken: str | None = None
@@ -287,6 +289,11 @@ class Subscription:
         coordinator = getattr(consumer, "_coordinator", None)
         return coordinator is not None and coordinator.generation > 0 and coordinator.coordinator_id is not None
 
+    def lag(self) -> dict[str, float]:
+        """By topic, how old the oldest record of the last fetch is; it gets older for as long as it is in hand."""
+        held = time.monotonic() - self._in_hand_since if self._in_hand_since is not None else 0.0
+        return {topic: age + held for topic, age in self._lag.items()}
+
     @property
     def silent_seconds(self) -> float:
         """How long the broker has answered no fetch; an idle one answers twenty times a second."""
@@ -345,6 +352,7 @@ class Subscription:
             await pace.gather_after(polled)
             while True:
                 self.last_poll = time.monotonic()
+                self._in_hand_since = None
                 if self._again:
                     self._go_back(consumer.assignment())
                 try:
@@ -365,10 +373,11 @@ class Subscription:
                     for tp, found in records.items():
                         oldest[tp.topic] = min(found[0].timestamp, oldest.get(tp.topic, found[0].timestamp))
                     for topic, timestamp in oldest.items():
-                        telemetry.LAG_SECONDS.labels(topic).set(max(0.0, time.time() - timestamp / 1000))
+                        self._lag[topic] = max(0.0, time.time() - timestamp / 1000)
+                    self._in_hand_since = time.monotonic()
                     return records
                 for topic in self.topics:
-                    telemetry.LAG_SECONDS.labels(topic).set(0)
+                    self._lag[topic] = 0.0
 
         consumer.getmany = wait_for_records
 

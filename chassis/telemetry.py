@@ -20,6 +20,7 @@ from chassis.logs import set_up
 __all__ = [
     "BATCH_INPUTS",
     "BATCH_SECONDS",
+    "CHANNEL_FAILING",
     "DECIDE_ERRORS",
     "DELIVERIES",
     "HTTP_REQUESTS",
@@ -30,10 +31,13 @@ __all__ = [
     "LAG_SECONDS",
     "METRICS_TYPE",
     "OUTBOX_ROWS",
+    "OUTBOX_SECONDS",
     "PARKED_OPEN",
+    "PART_READY",
     "PRUNED",
     "PUBLISHED",
     "PUBLISH_SECONDS",
+    "READY",
     "REFILL_LEFT",
     "REGISTRY",
     "REPLAY_LEFT",
@@ -77,6 +81,9 @@ RETRIES = Counter(
 OUTBOX_ROWS = Gauge(
     "attune_outbox_rows", "Events committed and not yet published, in the last look.", registry=REGISTRY
 )
+OUTBOX_SECONDS = Gauge(
+    "attune_outbox_seconds", "Age of the oldest event that is not yet published; 0 when none waits.", registry=REGISTRY
+)
 PUBLISHED = Counter("attune_published_events", "Events acknowledged by the broker.", registry=REGISTRY)
 PUBLISH_SECONDS = Histogram(
     "attune_publish_seconds",
@@ -86,7 +93,7 @@ PUBLISH_SECONDS = Histogram(
 )
 LAG_SECONDS = Gauge(
     "attune_lag_seconds",
-    "Age of the oldest event of a topic when it was fetched; 0 when none waits.",
+    "Age of the oldest event of a topic that was fetched, growing while it is in hand; 0 when none waits.",
     ("topic",),
     registry=REGISTRY,
 )
@@ -111,6 +118,13 @@ REFILL_LEFT = Gauge(
 )
 REPLAY_LEFT = Gauge(
     "attune_replay_records_left", "Records that this process still has to read again.", registry=REGISTRY
+)
+READY = Gauge("attune_ready", "Whether /readyz says yes.", registry=REGISTRY)
+PART_READY = Gauge(
+    "attune_part_ready", "Whether a part of the service works, as /readyz has it.", ("part",), registry=REGISTRY
+)
+CHANNEL_FAILING = Gauge(
+    "attune_channel_failing", "Whether a channel takes no messages at the moment.", ("channel",), registry=REGISTRY
 )
 HTTP_REQUESTS = Counter(
     "attune_http_requests",

@@ -18,7 +18,7 @@ from chassis.problem import Unavailable
 from chassis.stream import Broker, Place
 
 PROBE_SECONDS = 1.5
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 4.0
 
 
 def group_of(service: str) -> str:

@@ -17,6 +17,7 @@ from chassis.database import ACQUIRE_SECONDS
 from chassis.decision import Refused
 from chassis.http import Reads
 from chassis.operator import recorded_as
+from chassis.stuck import stuck
 from chassis.topics import Stretch, group_of, stretches
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ def upkeep_routes(reads: Reads, running: Running) -> APIRouter:
     async def standing() -> dict[str, Any]:
         """What waits, what is kept, what is being done again: counts and instants, nothing about anybody."""
         return await _standing(reads, running)
+
+    @router.get("/stuck", dependencies=[may_look])
+    async def stuck_here() -> list[dict[str, Any]]:
+        """Which families wait in this service, since when and why: ids and codes, what must not be so first."""
+        async with reads.connection() as connection:
+            return await stuck(connection, running.processor.now(), running.service.clocks, running.service.stuck)
 
     @router.get("/refills", dependencies=[may_look])
     async def refills() -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -35,17 +35,19 @@ class Outcome:
     check_seconds: float
 
 
-async def live(addresses: Addresses, sample: Sample, console: Console) -> Outcome:
+async def live(
+    addresses: Addresses, sample: Sample, console: Console, kind: Callable[..., Day] | None = None
+) -> Outcome:
     """One day from the first appointment to the last message. Raises Refusal, or NotReachable also where data is.
 
-    A step that does not settle in time ends the day: the reckoning says what is missing.
+    A step that does not settle in time ends the day: the reckoning says what is missing. `kind`: another sort of day.
     """
     async with Asking(addresses) as asking, Gatherer(addresses) as gatherer:
         if (await gatherer.facts(with_topics=False)).journal:
             raise NotReachable("this stack has data already; the day can only be reckoned up on a fresh one")
         world = World(sample, asking)
         async with Story(addresses, console, world.name) as story:
-            day = _Day(world, gatherer, story, console)
+            day = (kind or Day)(world, gatherer, story, console)
             began = time.monotonic()
             settled = await day.prepare()
             prepared = time.monotonic()
@@ -57,14 +59,20 @@ async def live(addresses: Addresses, sample: Sample, console: Console) -> Outcom
                     f"[bold red]Not everything followed within {SETTLES_WITHIN_SECONDS:.0f} s: it ends here.[/]"
                 )
         with console.status("comparing databases, topics and mails"):
-            facts = await gatherer.facts()
+            facts = day.explained(await gatherer.facts())
         reckoning = reckon(facts, world.answered)
     return Outcome(reckoning, facts, prepared - began, ended - prepared, time.monotonic() - ended)
 
 
-class _Day:
+class Day:
+    """An ordinary day."""
+
     def __init__(self, world: World, gatherer: Gatherer, story: Story, console: Console) -> None:
         self._world, self._gatherer, self._story, self._console = world, gatherer, story, console
+
+    def explained(self, facts: Facts) -> Facts:
+        """The facts without what the day itself did to the system."""
+        return facts
 
     async def prepare(self) -> bool:
         """Everybody and everything that is there before the day begins. False: it did not settle."""
@@ -106,18 +114,20 @@ class _Day:
     async def _settled(self) -> bool:
         """Until every event is handled, every case has its place and every message has left; and the story heard it."""
         deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
-        while True:
-            facts = await self._gatherer.facts(with_topics=False)
-            settled = not reckon(facts).faults and not any((await self._gatherer.unread()).values())
-            if settled:
-                # Everything told so far has been read; it is the end only if nothing more was told meanwhile.
-                before, facts = facts, await self._gatherer.facts(with_topics=False)
-                settled = len(facts.journal) == len(before.journal) and not reckon(facts).faults
-            if settled or time.monotonic() > deadline:
-                break
+        while (told := await self._told_at_rest()) is None and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        await self._story.caught_up(len(facts.journal))
-        return settled
+        await self._story.caught_up(told or 0)
+        return told is not None
+
+    async def _told_at_rest(self) -> int | None:
+        """How many events were told, once nothing more follows from them; None before."""
+        facts = await self._gatherer.facts(with_topics=False)
+        if reckon(facts).faults or any((await self._gatherer.unread()).values()):
+            return None
+        # Everything told so far has been read; it is the end only if nothing more was told meanwhile.
+        before, facts = facts, await self._gatherer.facts(with_topics=False)
+        at_rest = len(facts.journal) == len(before.journal) and not reckon(facts).faults
+        return len(facts.journal) if at_rest else None
 
 
 def _counted(step: Step) -> str:

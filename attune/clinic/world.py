@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
+from attune.addresses import NotReachable
 from attune.asking import Asking, Refusal
 from attune.clinic.sample import (
     Child,
@@ -31,6 +33,7 @@ from attune.wording import short
 
 AT_ONCE = 12
 """Requests under way at the same time."""
+TRY_AGAIN_S = 0.3
 LONDON = ZoneInfo("Europe/London")
 _DUTIES = ("safeguarding_lead", "team_lead")
 _POINTS_ARE_ON_THEIR_WAY, _TRIES = "no-direct-work", 40
@@ -60,6 +63,8 @@ class World:
         self._today = datetime.now(LONDON).date()
         self._day = self._today - timedelta(days=1)
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self.patience_s = 0.0
+        """How long a request is sent again, with its key, while a service is away."""
         self._named: dict[UUID | None, str] = {self.people[p.key]: p.name for p in sample.people.people}
 
     def name(self, id_: UUID | None) -> str:
@@ -200,8 +205,16 @@ class World:
     # --- sending ------------------------------------------------------------------------------------------------------
 
     async def _send(self, route: str, service: str, body: dict[str, Any], role: str) -> Any:
+        headers = {"idempotency-key": str(uuid7())}
         async with self._turn:
-            return await self.asking.send(route, service, body, role=role, headers={"idempotency-key": str(uuid7())})
+            until = time.monotonic() + self.patience_s
+            while True:
+                try:
+                    return await self.asking.send(route, service, body, role=role, headers=headers)
+                except (Refusal, NotReachable) as error:
+                    if (isinstance(error, Refusal) and error.status != 503) or time.monotonic() > until:
+                        raise
+                await asyncio.sleep(TRY_AGAIN_S)
 
     async def _all(self, work: list[Awaitable[T]]) -> list[T]:
         """Side by side; the first refusal is raised when all have ended."""

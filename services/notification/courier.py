@@ -13,7 +13,7 @@ import structlog
 from chassis import failpoints
 from chassis.decision import Refused
 from chassis.problem import Unavailable
-from chassis.telemetry import DELIVERIES
+from chassis.telemetry import CHANNEL_FAILING, DELIVERIES
 from services.notification.channels.channel import Channel, Letter
 from services.notification.channels.channel import Result as ChannelResult
 from services.notification.domain.commands import RecordDelivery
@@ -89,6 +89,8 @@ class Courier:
 
     def failing(self) -> dict[str, dict[str, str]]:
         """Channels that take nothing at the moment, since when and why. Their messages wait; the service is well."""
+        for name, lane in self._lanes.items():
+            CHANNEL_FAILING.labels(name).set(lane.failing_since is not None)
         return {
             name: {"since": lane.failing_since.isoformat(), "reason": lane.failing_reason or "unknown"}
             for name, lane in self._lanes.items()

@@ -184,5 +184,6 @@ SERVICE = Service(
     api=api.routes,
     migrations=Path(__file__).parent / "migrations",
     roles=ROLES,
+    stuck=store.STUCK,
     background=(send_claimed,),
 )

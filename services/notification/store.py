@@ -170,3 +170,12 @@ async def duty_views(connection: Connection) -> list[dict[str, Any]]:
 
 def _view(record: tuple[Any, ...]) -> dict[str, Any]:
     return asdict(messages.row(record)[1])
+
+
+STUCK = """SELECT status AS what, message_id AS about, child_id, coalesce(settled_at, recorded_at) AS since,
+  replace(kind, '_', ' ') || ': ' || reason AS detail, status <> 'suppressed' AS wrong
+FROM messages WHERE status IN ('failed', 'suppressed', 'doubtful') AND settled_at > $1::timestamptz - interval '30 days'
+UNION ALL SELECT 'unsent', message_id, child_id, recorded_at, replace(kind, '_', ' ') || coalesce(': ' || reason, ''),
+  recorded_at < $1::timestamptz - interval '10 minutes'
+FROM messages WHERE next_due_at IS NOT NULL AND attempt > 0 AND recorded_at < $1::timestamptz - interval '1 minute'"""
+"""Messages that did not leave, or of which nobody knows; those that wait for their hour are not among them."""

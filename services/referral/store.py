@@ -164,3 +164,18 @@ async def pool_view(connection: Connection, team_id: UUID) -> dict[str, Any] | N
         "SELECT count(*) FROM consultations WHERE team_id = $1 AND waiting_since IS NOT NULL", team_id
     )
     return {"team_id": team_id, "members": pool.members, "policy": pool.policy or STANDARD, "waiting": waiting}
+
+
+STUCK = """SELECT 'unsettled' AS what, consultation_id AS about, child_id, requested_at AS since,
+  'its pool has not looked at it' AS detail, true AS wrong
+FROM consultations
+WHERE unsettled AND coalesce(ended_at, assigned_at, requested_at) < $1::timestamptz - interval '30 seconds'
+UNION ALL SELECT 'waits', consultation_id, child_id, waiting_since,
+  CASE WHEN band = 0 THEN 'urgent, ' ELSE '' END || 'on the waiting list', false
+FROM consultations WHERE waiting_since IS NOT NULL AND NOT unsettled
+UNION ALL SELECT 'not_triaged', consultation_id, child_id, requested_at, 'to be triaged', false
+FROM consultations WHERE status = 'requested'
+UNION ALL SELECT CASE kind WHEN 'overdue_clock' THEN 'breached' ELSE 'task_overdue' END, about_id, child_id,
+  CASE kind WHEN 'overdue_clock' THEN raised_at ELSE due_at END, replace(kind, '_', ' '), true
+FROM tasks WHERE done_at IS NULL AND (kind = 'overdue_clock' OR due_at < $1)"""
+"""Cases that wait for somebody: for their pool, for a place, for triage, or past their time."""

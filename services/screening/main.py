@@ -84,4 +84,5 @@ SERVICE = Service(
     api=api.routes,
     migrations=Path(__file__).parent / "migrations",
     roles=ROLES,
+    stuck=store.STUCK,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from attune.stack import kafka
 from attune.stack.layout import ROOT
+from chassis.stream import Broker
 from tests.journeys.test_outages import LONG, all_assigned_once, clinic
 from tests.support.field import Baby, Field, eventually
 from tests.support.outages import kill
@@ -81,3 +82,42 @@ async def test_a_second_look_at_a_refill_finds_the_first(field: Field) -> None:
         return standing["refill"] is None and standing["outbox_events"] == 0
 
     await eventually(nothing_open, "workforce stands as before")
+
+
+async def stuck(field: Field, baby: Baby) -> list[dict[str, Any]]:
+    """What `attune status` says of a family."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "attune", "status", "--json", "--stack", field.stack.layout.name,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    found = json.loads((await process.communicate())[0])
+    return [row for row in found["stuck"] if row["child_id"] == str(baby.child_id)]
+
+
+async def test_a_stuck_family_is_seen_with_service_and_reason_until_it_moves(field: Field) -> None:
+    # given a team without a free place, and a family about whom somebody wrote rubbish to a topic
+    team = await field.team(0)
+    waiting, poisoned = await field.baby(team), await field.baby(team)
+    await field.screens(waiting, "concern")
+    producer = Broker((field.stack.bootstrap,)).producer()
+    await producer.start()
+    await producer.send_and_wait("attune.screening", value=b"{", key=str(poisoned.child_id).encode())
+    await producer.stop()
+
+    async def shown() -> bool:
+        return {row["service"] for row in await stuck(field, poisoned)} == {"notification", "referral"}
+
+    # then both readers show it, with the reason, and the case that waits as it should is no alarm
+    await eventually(shown, "the poisoned family is shown as stuck")
+    assert {(row["what"], row["wrong"]) for row in await stuck(field, poisoned)} == {("parked", True)}
+
+    async def waits() -> bool:
+        return [(row["what"], row["wrong"]) for row in await stuck(field, waiting)] == [("waits", False)]
+
+    await eventually(waits, "the waiting family waits")
+    # when an operator gives it up, then the family is free again
+    for service in ("referral", "notification"):
+        rows = await field.does(field.operator, "GET /parked", at=service)
+        (bad,) = [row["id"] for row in rows if row["key"] == str(poisoned.child_id)]
+        await field.does(field.operator, f"POST /parked/{bad}/discard", at=service)
+    assert await stuck(field, poisoned) == []
