@@ -22,8 +22,9 @@ WITH given AS MATERIALIZED (
 p AS (INSERT INTO pregnancies (version, pregnancy_id, team_id, expected_on, child_ids, registered_at)
   SELECT 1, pregnancy_id, team_id, born_on, jsonb_build_array(child_id), at FROM given),
 c AS (INSERT INTO children (version, child_id, pregnancy_id, team_id, expected_on, born_on, birth, children_born,
-    registered_at)
-  SELECT 2, child_id, pregnancy_id, team_id, born_on, born_on, 'live', 1, at FROM given),
+    registered_at, window_state, window_of, opens_day, due_day, closes_day, next_due_at)
+  SELECT 2, child_id, pregnancy_id, team_id, born_on, born_on, 'live', 1, at, 'open', 'early-attachment-pathway/1',
+    29, 56, 70, (born_on + 71)::timestamp AT TIME ZONE 'Europe/London' FROM given),
 s AS (INSERT INTO streams (key, last) SELECT child_id, 2 FROM given),
 i AS (INSERT INTO inbox (id, handled_at, fingerprint, status, reply)
   SELECT overlay(child_id::text placing part from 20 for 4)::uuid, at, decode(md5(child_id::text), 'hex'), 201,

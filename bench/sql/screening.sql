@@ -7,9 +7,12 @@ WITH g AS MATERIALIZED (
 p AS (INSERT INTO pregnancies (version, pregnancy_id, team_id, expected_on, child_ids, registered_at)
   SELECT 1, pregnancy_id, team_id, at::date - 45, jsonb_build_array(child_id), at - interval '200 days' FROM g),
 c AS (INSERT INTO children (version, child_id, pregnancy_id, team_id, expected_on, born_on, birth, children_born,
-    registered_at, last_screening_id, last_outcome, screened_at, covered_at_days)
+    registered_at, last_screening_id, last_outcome, screened_at, covered_at_days, window_state, window_of, opens_day,
+    due_day, closes_day)
   SELECT 3, child_id, pregnancy_id, team_id, at::date - 45, at::date - 45, 'live', 1, at - interval '200 days',
-    screening_id, 'concern', at, 45 FROM g),
+    screening_id, 'concern', at, 45, 'met', 'early-attachment-pathway/1', 29, 56, 70 FROM g),
+a AS (INSERT INTO consultations_asked (version, screening_id, consultation_id, requested_at)
+  SELECT 1, screening_id, pg_temp.stored_id('consultation', n), at FROM g),
 s AS (INSERT INTO screenings (version, screening_id, child_id, instrument, instrument_version, administered_by,
     screened_at, recorded_at, recorded_by, outcome, answers, record)
   SELECT 1, screening_id, child_id, 'early-attachment-demonstration', 1, screener, at, at, screener::text, 'concern',
