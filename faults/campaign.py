@@ -40,6 +40,9 @@ RECOVERS_WITHIN = 90.0
 """Longest wait for one recovery; more than 30 s is a finding, but the campaign goes on."""
 AT_ONCE = 60
 """Cases under way at the same time."""
+TRICKLE = 0.2
+"""Of the usual load, while the plan waits for a recovery or for a point to be reached: somebody must lead there."""
+MOST_AHEAD = 20.0
 CASES_END_WITHIN = 420.0
 POISONINGS = 4
 
@@ -168,10 +171,11 @@ class Campaign:
             await asyncio.sleep(0.05)
 
     async def _allow(self, start: float, end: float) -> None:
-        """More cases as time goes by, from one point of the plan to another."""
+        """More cases as time goes by, from one point of the plan to another; beyond it only a trickle."""
         began, total = time.monotonic(), max(self.plan.seconds, 1.0)
         while True:
-            now = min(start + time.monotonic() - began, end)
+            now = start + time.monotonic() - began
+            now = min(now, end) + min(max(0.0, now - end) * TRICKLE, MOST_AHEAD)
             self._allowed = max(self._allowed, self.plan.cases * now / total)
             await asyncio.sleep(0.05)
 
