@@ -17,7 +17,7 @@ from attune.stack.stack import Stack
 from attune.stack.tokens import Issuer
 from faults.asking import Asking
 from faults.cases import MARK, Cases
-from faults.clocks import CLOCKS
+from faults.clocks import CLOCKS, go_to_work
 from faults.crew import Crew
 from faults.emptied import kafka_emptied
 from faults.ending import End, bring_to_rest
@@ -140,6 +140,7 @@ class Campaign:
         cases = Cases(self.plan.seed, people)
         self._told("stage", {"stage": "teams, certificates, addresses"})
         await people.prepare(3 if self.plan.cases < 1000 else 8)
+        await go_to_work(site)
         self._began = time.monotonic()
         dealing = asyncio.create_task(self._deal(cases))
         await self._strike_all(site, recovery, poison, cases)
