@@ -108,10 +108,10 @@ class Asking:
         answered = [a for a in pair if a.status is not None] or [pair[0]]
         kept = next((a for a in answered if a.status is not None and a.status < 300), answered[0])
         if any((a.status, a.got) != (kept.status, kept.got) for a in answered):
-            await self._one_of(request, kept, answered)
+            await self._one_of(request, answered)
         return kept
 
-    async def _one_of(self, request: _Request, kept: Answer, answered: list[Answer]) -> None:
+    async def _one_of(self, request: _Request, answered: list[Answer]) -> None:
         """They differ: a success must be the answer from now on, and nothing else may have been one."""
         later = await self._ask(request)
         succeeded = [a for a in (*answered, later) if a.status is not None and a.status < 300]
