@@ -103,10 +103,22 @@ class Asking:
         return answer
 
     async def _twice(self, request: _Request) -> Answer:
-        one, other = await asyncio.gather(self._ask(request), self._ask(request))
-        if None not in (one.status, other.status) and (one.status, one.got) != (other.status, other.got):
-            self.ledger.mismatches.append(f"{request.route} {request.key}: {one.status} and {other.status}")
-        return one if one.status is not None else other
+        """Both at once: one effect, one success. A refusal is not remembered, so that what was refused may succeed."""
+        pair = await asyncio.gather(self._ask(request), self._ask(request))
+        answered = [a for a in pair if a.status is not None] or [pair[0]]
+        kept = next((a for a in answered if a.status is not None and a.status < 300), answered[0])
+        if any((a.status, a.got) != (kept.status, kept.got) for a in answered):
+            await self._one_of(request, answered)
+        return kept
+
+    async def _one_of(self, request: _Request, answered: list[Answer]) -> None:
+        """They differ: a success must be the answer from now on, and nothing else may have been one."""
+        later = await self._ask(request)
+        succeeded = [a for a in (*answered, later) if a.status is not None and a.status < 300]
+        told = {(a.status, json.dumps(a.got, sort_keys=True)) for a in succeeded}
+        if len(told) > 1 or (succeeded and later not in succeeded and later.status is not None):
+            kinds = [f"{a.status} {a.got.get('type', '')}" for a in (*answered, later)]
+            self.ledger.mismatches.append(f"{request.route} {request.key}: {', '.join(kinds)}")
 
     async def _ask(self, r: _Request) -> Answer:
         method, _, template = r.route.partition(" ")

@@ -17,7 +17,7 @@ from attune.stack.stack import Stack
 from attune.stack.tokens import Issuer
 from faults.asking import Asking
 from faults.cases import MARK, Cases
-from faults.clocks import CLOCKS
+from faults.clocks import CLOCKS, go_to_work
 from faults.crew import Crew
 from faults.emptied import kafka_emptied
 from faults.ending import End, bring_to_rest
@@ -40,6 +40,9 @@ RECOVERS_WITHIN = 90.0
 """Longest wait for one recovery; more than 30 s is a finding, but the campaign goes on."""
 AT_ONCE = 60
 """Cases under way at the same time."""
+TRICKLE = 0.2
+"""Of the usual load, while the plan waits for a recovery or for a point to be reached: somebody must lead there."""
+MOST_AHEAD = 20.0
 CASES_END_WITHIN = 420.0
 POISONINGS = 4
 
@@ -137,6 +140,7 @@ class Campaign:
         cases = Cases(self.plan.seed, people)
         self._told("stage", {"stage": "teams, certificates, addresses"})
         await people.prepare(3 if self.plan.cases < 1000 else 8)
+        await go_to_work(site)
         self._began = time.monotonic()
         dealing = asyncio.create_task(self._deal(cases))
         await self._strike_all(site, recovery, poison, cases)
@@ -168,10 +172,11 @@ class Campaign:
             await asyncio.sleep(0.05)
 
     async def _allow(self, start: float, end: float) -> None:
-        """More cases as time goes by, from one point of the plan to another."""
+        """More cases as time goes by, from one point of the plan to another; beyond it only a trickle."""
         began, total = time.monotonic(), max(self.plan.seconds, 1.0)
         while True:
-            now = min(start + time.monotonic() - began, end)
+            now = start + time.monotonic() - began
+            now = min(now, end) + min(max(0.0, now - end) * TRICKLE, MOST_AHEAD)
             self._allowed = max(self._allowed, self.plan.cases * now / total)
             await asyncio.sleep(0.05)
 

@@ -45,11 +45,31 @@ async def _set_one(site: Site, service: str, to: datetime) -> None:
         await asyncio.sleep(0.3)
 
 
+def working_hours(now: datetime) -> datetime:
+    """This instant where e-mail leaves at it, else the next at which it does for hours: mid-week, in the morning."""
+    there = now.astimezone(LONDON)
+    if there.weekday() < 5 and 8 <= there.hour < 17:
+        return now
+    morning = there.replace(hour=9, minute=0, second=0, microsecond=0)
+    while morning <= there or morning.weekday() not in (1, 2, 3):
+        morning += timedelta(days=1)
+    return morning.astimezone(UTC)
+
+
+async def go_to_work(site: Site) -> None:
+    """Ahead to working hours, unless it is them: at night nothing would leave that a mail server could refuse."""
+    now = site.asking.now()
+    if (then := working_hours(now)) != now:
+        await set_ahead(site, then)
+
+
 def by(step: timedelta) -> Strike:
     """So much later."""
 
     async def strike(site: Site, _fault: Fault) -> Told:
         await set_ahead(site, site.asking.now() + step)
+        await asyncio.sleep(1)
+        await go_to_work(site)
         return {"seconds": int(step.total_seconds())}
 
     return strike
@@ -63,6 +83,8 @@ def over_the_change(*, to_summer: bool) -> Strike:
         await set_ahead(site, next_change(before, to_summer=to_summer) - BEFORE_THE_CHANGE)
         await asyncio.sleep(BEFORE_THE_CHANGE.total_seconds() / 4)
         await set_ahead(site, site.asking.now() + BEFORE_THE_CHANGE)
+        await asyncio.sleep(1)
+        await go_to_work(site)
         return {"days": (site.asking.now() - before).days}
 
     return strike

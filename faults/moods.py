@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
+from faults.clocks import go_to_work
 from faults.plan import Fault
 from faults.site import Site, until
 from faults.strikes import Strike, Told
@@ -73,10 +74,21 @@ async def mail_answer_lost(site: Site, fault: Fault) -> Told:
     return {"answers_lost": postbox.swallowed - before}
 
 
-MOODS: Mapping[str, Strike] = {
+def in_working_hours(strike: Strike) -> Strike:
+    """At night no letter would leave, and nobody would feel anything."""
+
+    async def awake(site: Site, fault: Fault) -> Told:
+        await go_to_work(site)
+        return await strike(site, fault)
+
+    return awake
+
+
+_MOODS: Mapping[str, Strike] = {
     "mail_down": mail_down,
     "mail_slow": mail_slow,
     "mail_4xx": mail_says("later"),
     "mail_5xx": mail_says("never"),
     "mail_answer_lost": mail_answer_lost,
 }
+MOODS: Mapping[str, Strike] = {name: in_working_hours(strike) for name, strike in _MOODS.items()}

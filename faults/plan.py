@@ -25,7 +25,7 @@ POINTS: Mapping[str, tuple[str, ...]] = {
     "send.after": ("notification",),
 }
 """Named points, and the services that come there."""
-STRIKES = 3
+STRIKES = 4
 """How often one fault strikes at its point, one process after the other; in a short campaign once."""
 SHORT = 30
 """Below so many faults a campaign is a short one."""

@@ -69,7 +69,7 @@ async def _at_point(site: Site, fault: Fault, action: str) -> Told:
     try:
         for _ in range(fault.numbers["times"]):
             before = len(crew.struck(service))
-            await crew.arm(service, f"{point}={chance.randint(1, 3)}:{action}")
+            await crew.arm(service, f"{point}={chance.randint(1, 2)}:{action}")
             with contextlib.suppress(TimeoutError):
                 await until(lambda seen=before: _more_struck(site, service, seen), STRUCK_WITHIN)  # type: ignore[misc]
                 struck += 1

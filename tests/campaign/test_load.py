@@ -14,7 +14,7 @@ from chassis.parked import Record
 from chassis.reading import read_record
 from faults.asking import MAPS, OWNER
 from faults.cases import SHARES, kind_of
-from faults.clocks import next_change
+from faults.clocks import next_change, working_hours
 from faults.ending import End, Parked, parked_is_what_was_injected
 from faults.poison import DAMAGE, READERS, TOPICS, good
 from faults.world import BadMessage
@@ -70,6 +70,21 @@ def test_without_the_damage_it_could_be_read() -> None:
 )
 def test_the_next_change_of_summer_time(after: datetime, to_summer: bool, change: datetime) -> None:
     assert next_change(after, to_summer=to_summer) == change
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        (datetime(2026, 11, 23, 8, tzinfo=UTC), datetime(2026, 11, 23, 8, tzinfo=UTC)),
+        (datetime(2026, 11, 23, 16, 59, tzinfo=UTC), datetime(2026, 11, 23, 16, 59, tzinfo=UTC)),
+        (datetime(2026, 11, 23, 17, tzinfo=UTC), datetime(2026, 11, 24, 9, tzinfo=UTC)),
+        (datetime(2026, 11, 24, 7, 59, tzinfo=UTC), datetime(2026, 11, 24, 9, tzinfo=UTC)),
+        (datetime(2026, 11, 26, 18, tzinfo=UTC), datetime(2026, 12, 1, 9, tzinfo=UTC)),
+        (datetime(2027, 3, 28, 1, tzinfo=UTC), datetime(2027, 3, 30, 8, tzinfo=UTC)),
+    ],
+)
+def test_at_night_it_goes_on_to_a_morning_in_the_middle_of_a_week(now: datetime, then: datetime) -> None:
+    assert working_hours(now) == then
 
 
 # --- parked is what was injected --------------------------------------------------------------------------------------

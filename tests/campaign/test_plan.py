@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis import failpoints
@@ -16,6 +16,7 @@ sizes = st.integers(1, 120)
 seeds = st.integers(0, 2**31)
 
 
+@settings(deadline=None)
 @given(seeds, sizes)
 def test_the_same_seed_gives_the_same_plan(seed: int, faults: int) -> None:
     assert plan(seed, 200, faults) == plan(seed, 200, faults)
@@ -27,6 +28,7 @@ def test_other_seeds_give_other_plans() -> None:
     assert len(told) == 20
 
 
+@settings(deadline=None)
 @given(seeds, sizes)
 def test_faults_are_in_order_and_within_their_bounds(seed: int, faults: int) -> None:
     made = plan(seed, 200, faults).faults
@@ -41,6 +43,7 @@ def test_faults_are_in_order_and_within_their_bounds(seed: int, faults: int) -> 
         assert f.point is None or f.target in POINTS[f.point]
 
 
+@settings(deadline=None)
 @given(seeds, sizes)
 def test_two_at_most_are_struck_together_and_never_on_the_same_thing(seed: int, faults: int) -> None:
     for group in plan(seed, 200, faults).groups():
