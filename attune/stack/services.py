@@ -55,8 +55,10 @@ def environment(service: str, port: int, around: Surroundings, extra: Mapping[st
             "SMTP_HOST": HOST,
             "SMTP_PORT": str(around.smtp_port),
             "SMTP_FROM": "attune@attune.invalid",
+            "SMTP_CAREGIVER_FROM": "hello@messages.invalid",
             "FILE_CHANNEL": str(around.file_channel),
             "CASE_LINK": around.console,
+            "CAREGIVER_LINK": "https://read.invalid/k7",
         }
     process = {"PYTHONPATH": f"{ROOT}:{ROOT / 'contracts'}"} | GIVES_MEMORY_BACK
     return process | {f"ATTUNE_{name}": value for name, value in settings.items()} | dict(extra)

@@ -117,24 +117,24 @@ CREATE TABLE unmatched_receipts (
 CREATE VIEW policy_at_sending AS
 SELECT m.message_id, r.version, r.recipient_id, r.kind, r.channels, r.address IS NOT NULL AS has_address,
        r.do_not_contact, r.review_on, r.erased_at IS NOT NULL AS erased, r.phone IS NOT NULL AS has_phone,
-       r.post IS NOT NULL AS has_post, r.terms, of_family.family
+       r.post IS NOT NULL AS has_post, r.terms,
+       CASE WHEN m.recipient_kind = 'caregiver' THEN (
+        SELECT jsonb_build_object(
+            'is_caregiver', f.caregivers ? r.recipient_id::text,
+            'ended', (SELECT c ->> 'ended' FROM jsonb_array_elements(f.children) AS c
+                      WHERE (c ->> 'child_id')::uuid = m.child_id OR m.child_id IS NULL
+                      ORDER BY (c ->> 'ended') IS NOT NULL LIMIT 1),
+            'loss', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
+                            WHERE c ->> 'ended' <> 'x' AND (c ->> 'ended_at')::timestamptz >= r.set_at),
+            'flagged', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
+                               JOIN safety_flags s ON s.child_id = (c ->> 'child_id')::uuid AND s.raised_at >= r.set_at),
+            'team_id', f.team_id,
+            'health_visitor_id', f.health_visitor_id)
+        FROM families f
+        WHERE f.pregnancy_id = m.about_id
+       ) END AS family
 FROM messages m
 LEFT JOIN duties own ON own.duty_key = m.duty || ':' || m.team_id::text
 LEFT JOIN duties general ON general.duty_key = m.duty || ':default'
 JOIN recipients r
-    ON r.recipient_id = CASE WHEN m.duty IS NULL THEN m.recipient_id ELSE coalesce(own.recipient_id, general.recipient_id) END
-LEFT JOIN LATERAL (
-    SELECT jsonb_build_object(
-        'is_caregiver', f.caregivers ? r.recipient_id::text,
-        'ended', (SELECT c ->> 'ended' FROM jsonb_array_elements(f.children) AS c
-                  WHERE (c ->> 'child_id')::uuid = m.child_id OR m.child_id IS NULL
-                  ORDER BY (c ->> 'ended') IS NOT NULL LIMIT 1),
-        'loss', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
-                        WHERE c ->> 'ended' <> 'records_merged' AND (c ->> 'ended_at')::timestamptz >= r.set_at),
-        'flagged', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
-                           JOIN safety_flags s ON s.child_id = (c ->> 'child_id')::uuid AND s.raised_at >= r.set_at),
-        'team_id', f.team_id,
-        'health_visitor_id', f.health_visitor_id) AS family
-    FROM families f
-    WHERE m.recipient_kind = 'caregiver' AND f.pregnancy_id = m.about_id
-) AS of_family ON true;
+    ON r.recipient_id = CASE WHEN m.duty IS NULL THEN m.recipient_id ELSE coalesce(own.recipient_id, general.recipient_id) END;
