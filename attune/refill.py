@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from attune.asking import Asking
 
 EVERYTHING = datetime(2000, 1, 1, tzinfo=UTC)
+BROKER_WITHIN_SECONDS = 60.0
 TOPIC_DAYS = 14
 ByName = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides: recorded. Lower case letters, digits and '_.-'.")
@@ -169,10 +171,15 @@ class _Refill:
         return replays
 
     async def _missing(self) -> list[str]:
-        try:
-            return await self._asking.addresses.broker().missing_topics([topic(s) for s in self._services])
-        except Exception as error:
-            raise NotReachable(f"Kafka does not answer ({type(error).__name__})") from None
+        """A broker that has just lost everything is often still on its way up."""
+        deadline = time.monotonic() + BROKER_WITHIN_SECONDS
+        while True:
+            try:
+                return await self._asking.addresses.broker().missing_topics([topic(s) for s in self._services])
+            except Exception as error:
+                if time.monotonic() > deadline:
+                    raise NotReachable(f"Kafka does not answer ({type(error).__name__})") from None
+            await asyncio.sleep(0.5)
 
     async def _make_topics(self, replicas: int | None) -> None:
         for name in await self._missing():

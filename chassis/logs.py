@@ -29,9 +29,9 @@ FIELDS = frozenset((
     "library", "limit", "made", "message_id", "method", "migration_set", "offset", "operator", "outcome",
     "parked_id", "part", "partition", "partitions", "path_template", "pending", "permission", "permissions",
     "pid", "pool_id", "port", "practitioner_id", "processed", "reason", "recipient_id", "records", "retry_in_s",
-    "role", "route", "rows", "rule", "schema", "screening_id", "seconds", "service", "set", "sha256", "signal",
-    "size", "state", "status", "step", "suppressed", "table", "task", "team_id", "template", "text", "timeout_s",
-    "timestamp", "topic", "topics", "total", "trace_id", "type", "url_host", "user", "version", "waited_s",
+    "role", "route", "rows", "rule", "schema", "screening_id", "seconds", "service", "service_time", "set", "sha256",
+    "signal", "size", "state", "status", "step", "suppressed", "table", "task", "team_id", "template", "text",
+    "timeout_s", "timestamp", "topic", "topics", "total", "trace_id", "type", "url_host", "user", "version", "waited_s",
     "waiting_for", "withheld",
 ))
 # fmt: on

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 from uuid_utils.compat import uuid7
 
@@ -76,6 +77,13 @@ async def listed(connection: Connection) -> list[dict[str, Any]]:
 
 async def ask(connection: Connection, since: datetime, by: str) -> UUID:
     """Records the intent, or finds it recorded: its id. Raises RefillUnderWay."""
+    try:
+        return await _asked(connection, since, by)
+    except asyncpg.UniqueViolationError:
+        return await _asked(connection, since, by)  # somebody asked in the same moment: now it is there to be found
+
+
+async def _asked(connection: Connection, since: datetime, by: str) -> UUID:
     async with connection.transaction():
         under_way = await connection.fetchrow(f"{_OPEN} FOR UPDATE")
         if under_way is not None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from attune_contracts.catalogue import topic
 from attune_contracts.event import Code, Instant
@@ -39,7 +39,7 @@ class RefillWanted(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     since: Instant
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class ReplayWanted(BaseModel):
@@ -50,9 +50,9 @@ class ReplayWanted(BaseModel):
     since: Instant | None = None
     topics: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=20)] | None = None
     """By default all that the service reads."""
-    partition: Annotated[int, Field(ge=0, le=10_000)] | None = None
-    offset: Annotated[int, Field(ge=0, le=1 << 62)] | None = None
-    dry_run: bool = False
+    partition: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
+    offset: Annotated[int, Field(strict=True, ge=0, le=1 << 62)] | None = None
+    dry_run: StrictBool = False
 
 
 class TopicNotRead(Refused):

@@ -160,6 +160,8 @@ def work_steps() -> list[Step]:
     for trial in _consultation_trials():
         if trial.name in ("concern", "a practitioner is free"):
             memory = applied(memory, trial) or memory
+    held = _made(ask.HoldConsultation, consultation_id=CASE, outcome="direct_work")
+    memory = applied(memory, _asked("held", held, _day(47))) or memory
     plan = _made(
         work_commands.PlanDirectWork,
         consultation_id=CASE,

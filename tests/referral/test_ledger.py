@@ -474,7 +474,7 @@ class Referral(RuleBasedStateMachine):
             if case.status != "accepted":
                 assert work.status == "ended"
             elif work.status == "waits":
-                assert wants
+                assert wants or case.assigned_to is None  # it asks again as soon as somebody has the case
                 assert case.place is not None
             elif work.status == "under_way":
                 assert not wants
