@@ -195,6 +195,8 @@ async def test_a_body_that_is_not_declared_as_json_is_refused(route: Route, fiel
 
 @every_route
 async def test_an_unknown_field_is_refused(route: Route, field: Field) -> None:
+    if route.intake.model.model_config.get("extra") == "ignore":
+        pytest.skip("a report in the form of somebody else, who may add to it")
     answer = await send(field, route, json.dumps({"surname": CANARY}).encode())
     refused(answer, 422, field="surname", rule="extra_forbidden")
 

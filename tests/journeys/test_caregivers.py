@@ -86,7 +86,7 @@ async def test_what_comes_in_the_evening_waits_and_a_loss_stops_it(field: Field,
     await stands(field, to_one, "pending", "outside_hours")
     await stands(field, to_other, "pending", "outside_hours")
     # when a child dies on the weekend
-    await field.records(f"POST /children/{second.child_id}/death", {"died_on": str(field.now().date())})
+    await field.does(field.records, f"POST /children/{second.child_id}/death", {"died_on": str(field.now().date())})
     # then what waits for her mother is stopped at once, and the health visitor is named
     await stands(field, to_other, "suppressed", "child_died")
     event = await the_event(field, "message-suppressed", second)
