@@ -137,6 +137,26 @@ def _closed(e: referral.CaseClosed, names: Names) -> str:
     return f"closed, {words(e.reason)}{free}"
 
 
+def _triaged(e: referral.ConsultationTriaged, names: Names) -> str:
+    to = f" to team {short(e.to_team_id)}" if e.to_team_id is not None else ""
+    return f"{e.decision}{to} by {names(e.triaged_by)}: {words(e.reason)}"
+
+
+def _clock(e: referral.ClockBreached | referral.ClockDueSoon, names: Names) -> str:
+    whose = names(e.practitioner_id) if e.practitioner_id is not None else "nobody yet"
+    how = "is overdue" if isinstance(e, referral.ClockBreached) else "is due soon"
+    return f"{words(e.clock)} {how}, {e.due_at:%d %b}: with {whose}"
+
+
+def _near_limit(e: referral.AgeLimitNear, _: Names) -> str:
+    age = {"21_months": "21 months old", "30_days": "two in 30 days"}.get(e.reason, "two years old")
+    return f"{age}, {'with' if e.onward_plan else 'without'} onward plan"
+
+
+def _task(e: referral.TaskRaised, names: Names) -> str:
+    return f"task for {names(e.owner_id) if e.owner_id is not None else 'the leads'}: {words(e.kind)}"
+
+
 _LETTERS = {
     "case_assigned_to_you": "a case is yours",
     "case_assigned": "the case is assigned",
@@ -187,6 +207,20 @@ _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
     referral.CaseAssigned.type: _assigned,
     referral.CaseHandedOver.type: _handed_over,
     referral.CaseClosed.type: _closed,
+    referral.ConsultationTriaged.type: _triaged,
+    referral.ConsultationHeld.type: lambda e, names: f"held by {names(e.practitioner_id)}: {words(e.outcome)}",
+    referral.ConsultationReported.type: lambda e, names: f"reported to {names(e.requested_by)}",
+    referral.ConsultationReopened.type: lambda e, names: f"reopened by {names(e.reopened_by)}",
+    referral.CaseOpened.type: lambda e, _: f"work with the family begins: {words(e.outcome)}",
+    referral.ClockDueSoon.type: _clock,
+    referral.ClockBreached.type: _clock,
+    referral.ClockPaused.type: lambda e, _: f"{words(e.clock)} stands still: {words(e.reason)}",
+    referral.ClockResumed.type: lambda e, _: f"{words(e.clock)} runs on, due {e.due_at:%d %b}",
+    referral.AgeLimitNear.type: _near_limit,
+    referral.SafeguardingRaised.type: lambda e, names: f"a risk seen by {names(e.raised_by)}",
+    referral.TaskRaised.type: _task,
+    referral.TaskHandedOver.type: lambda e, _: f"task {words(e.kind)} {e.reason}",
+    referral.TaskDone.type: lambda e, _: f"task {words(e.kind)}: {words(e.outcome)}",
     referral.ConsultationWithdrawn.type: lambda e, names: f"taken back by {names(e.withdrawn_by)}",
     notification.MessageSent.type: lambda e, names: f"told {_letter(e, names)}",
     notification.MessageDelivered.type: lambda e, names: f"reached {_letter(e, names)}",
@@ -215,6 +249,11 @@ _STYLES: Final = {
     referral.CaseAssigned.type: "bold",
     referral.CaseHandedOver.type: "bold",
     referral.CaseClosed.type: "bold",
+    referral.ClockBreached.type: "bold red",
+    referral.ClockDueSoon.type: "yellow",
+    referral.SafeguardingRaised.type: "bold red",
+    referral.AgeLimitNear.type: "yellow",
+    referral.TaskRaised.type: "yellow",
     notification.MessageFailed.type: "bold red",
     notification.MessageDoubtful.type: "bold red",
     notification.BookletMissed.type: "yellow",

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from attune_contracts.catalogue import SERVICES, source, topic
+from attune_contracts.catalogue import CATALOGUE, SERVICES, source, topic
 from attune_contracts.envelope import Envelope, Unreadable, read
 from chassis.inputs import EventIntake
 from chassis.parked import Record
 from chassis.processor import Input
 
 _OWNED = frozenset(topic(service) for service in SERVICES)
+_TOPIC_OF = {event_type.encode(): topic(event.service) for event_type, event in CATALOGUE.items()}
 
 
 def read_record(record: Record, wanted: Mapping[str, EventIntake]) -> Input | None:
     """The input that a record is; None for an event that this service has no use for."""
+    if _is_of_no_use(record, wanted):
+        return None
     try:
         received = read(record.key, record.value, record.headers, wanted)
         _check_origin(record, received.envelope)
@@ -35,6 +38,14 @@ def read_record(record: Record, wanted: Mapping[str, EventIntake]) -> Input | No
         traceparent=envelope.traceparent,
         record=record,
     )
+
+
+def _is_of_no_use(record: Record, wanted: Mapping[str, EventIntake]) -> bool:
+    """Whether its one type header says so already: most records are somebody else's, and not worth taking apart."""
+    types = [value for name, value in record.headers if name == "ce_type"]
+    if len(types) != 1 or types[0] is None or _TOPIC_OF.get(types[0]) != record.topic:
+        return False
+    return types[0].decode() not in wanted
 
 
 def _check_origin(record: Record, envelope: Envelope) -> None:

@@ -39,7 +39,7 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, found.case.child_id or consultation_id)
         return _course(found) | {"clocks": clocks_of(found, reads.now(), reads.calendar)}
 
-    @router.get("/practitioners/{practitioner_id}/worklist")
+    @router.get("/worklists/{practitioner_id}")
     async def of_practitioner(
         request: Request,
         practitioner_id: UUID,
@@ -55,7 +55,7 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, practitioner_id)
         return worklist(courses, tasks, reads.now(), reads.calendar, limit)
 
-    @router.get("/teams/{team_id}/worklist", dependencies=[may_see_pool])
+    @router.get("/pools/{team_id}/worklist", dependencies=[may_see_pool])
     async def of_team(request: Request, team_id: UUID, limit: int = limit) -> list[Item]:
         """What the leads of a team have to see to: requests to be triaged, cases that wait, tasks without owner."""
         async with reads.connection() as connection:
@@ -64,7 +64,7 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, team_id)
         return worklist(courses, tasks, reads.now(), reads.calendar, limit)
 
-    @router.get("/teams/{team_id}/open-loops", dependencies=[may_see_pool])
+    @router.get("/pools/{team_id}/open-loops", dependencies=[may_see_pool])
     async def open_loops(team_id: UUID, limit: int = limit) -> list[dict[str, Any]]:
         """Consultations that were held and of which whoever asked has no report yet, the oldest first."""
         async with reads.connection() as connection:

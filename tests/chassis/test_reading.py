@@ -37,6 +37,17 @@ def test_what_nobody_wants_is_passed_over(good: Record) -> None:
     assert read_record(good, {}) is None
 
 
+def test_what_nobody_wants_is_not_even_taken_apart(good: Record) -> None:
+    assert read_record(replace(good, value=b"no json"), {}) is None
+    unknown = read_record(_with(good, "ce_type", b"attune.screening.of-tomorrow.v1"), {})
+    assert unknown is not None
+    assert unknown.unreadable is not None
+    twice = replace(good, headers=(*good.headers, ("ce_type", b"attune.screening.birth-recorded.v1")))
+    doubtful = read_record(twice, {})
+    assert doubtful is not None
+    assert doubtful.unreadable is not None
+
+
 @pytest.mark.parametrize("topic", ["attune.referral", "attune.notification", "attune.workforce"])
 def test_an_event_on_the_topic_of_another_service_is_not_believed(good: Record, topic: str) -> None:
     i = read_record(replace(good, topic=topic), WANTED)

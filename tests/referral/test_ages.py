@@ -9,11 +9,12 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from attune_contracts.referral import AgeLimitNear, CaseClosed, TaskRaised
+from chassis.value import replace
 from chassis.working_days import ENGLAND, local_date, start_of
 from services.referral.domain import ages
 from services.referral.domain.clocks import Born, Course
 from services.referral.domain.worklist import worklist
-from tests.referral.builders import held
+from tests.referral.builders import held, work
 from tests.referral.courses import ANN, after, course, looked
 from tests.support.given import NOON, some_id
 
@@ -98,6 +99,11 @@ def test_with_an_onward_plan_the_case_leaves_on_the_birthday() -> None:
     assert at_hand.progress is not None
     assert at_hand.progress.next_due_at is None
     assert then.then_decided().due == (some_id("team"),)
+
+
+def test_a_plan_written_at_the_end_of_direct_work_counts_too() -> None:
+    planned = replace(old(), work=work("a", onward_plan="The health visitor goes on."))
+    assert [type(e) for e in looked(planned, BIRTHDAY_AT).events][-2:] == [AgeLimitNear, CaseClosed]
 
 
 def test_of_limits_that_passed_unseen_only_the_latest_is_told() -> None:

@@ -12,6 +12,7 @@ from tests.support.readme import examples
 def test_every_command_is_shown_by_an_example() -> None:
     readme = Path(main.__file__).with_name("README.md")
     ids = {"consultation_id": str(some_id("case")), "team_id": str(some_id("team"))}
+    ids |= {"task_id": str(some_id("task"))}
     ids |= {"intervention_version": "1", "measure_version": "1"}
     shown = {type(c).__name__ for c in examples(readme, main.INPUTS, **ids)}
     assert shown == {
@@ -30,4 +31,16 @@ def test_every_command_is_shown_by_an_example() -> None:
         "HandOverCaseload",
         "DeclineCase",
         "SetPolicy",
+        "TriageConsultation",
+        "RecordConsent",
+        "HoldConsultation",
+        "ReportConsultation",
+        "ReopenConsultation",
+        "WriteOnwardPlan",
+        "PauseClock",
+        "ResumeClock",
+        "SetConsultationRules",
+        "RaiseTask",
+        "DelegateTask",
+        "FinishTask",
     }

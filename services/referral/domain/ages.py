@@ -10,7 +10,7 @@ from attune_contracts.referral import AgeLimitNear
 from chassis.value import value
 from chassis.working_days import local_date, start_of
 from services.referral.domain.consultation import Consultation
-from services.referral.domain.progress import AgeReason, Progress
+from services.referral.domain.progress import AgeReason
 
 
 @value(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def to_come(born: datetime, told: tuple[AgeReason, ...], at: datetime) -> Iterat
     yield from (limit for limit in limits(born) if limit.at > at)
 
 
-def near(case: Consultation, progress: Progress, limit: Limit, at: datetime) -> AgeLimitNear:
+def near(case: Consultation, limit: Limit, *, planned: bool, at: datetime) -> AgeLimitNear:
     if case.child_id is None:
         raise ValueError("an age limit is about a child")
     return AgeLimitNear(
@@ -72,7 +72,7 @@ def near(case: Consultation, progress: Progress, limit: Limit, at: datetime) -> 
         team_id=case.team_id,
         practitioner_id=case.assigned_to,
         reason=limit.reason,
-        onward_plan=progress.onward_plan is not None,
+        onward_plan=planned,
         age_days=limit.age_days,
         noticed_at=at,
     )

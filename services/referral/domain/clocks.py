@@ -158,7 +158,7 @@ def look(course: Course, _: Due, cause: Cause) -> Decision:
         elif clock.soon_at <= cause.at and not _told(progress, clock, "soon"):
             progress = told.soon(progress, clock, clock.due_at)
     if case.status in OPEN and progress.stopped is None and course.child is not None:
-        case, progress = told.ages(case, progress, course.child.born_at)
+        case, progress = told.ages(course, progress)
     after = reckoned(course, case, progress, cause)
     if after == course.progress and not told.events:
         return NOTHING
@@ -204,18 +204,21 @@ class _Told:
         notice = Notice(clock.term.clock, clock.since, "soon" if kind is ClockDueSoon else "breached", due_at, at)
         return replace(progress, notices=(*progress.notices, notice))
 
-    def ages(self, case: Consultation, progress: Progress, born_at: datetime | None) -> tuple[Consultation, Progress]:
+    def ages(self, course: Course, progress: Progress) -> tuple[Consultation, Progress]:
         """The age limit that has come. At the birthday the case leaves, if it is written who goes on with it."""
+        case, born_at = self.case, course.child.born_at if course.child is not None else None
         limit = ages.come(born_at, progress.ages_told, self.cause.at) if born_at is not None else None
         if limit is None:
             return case, progress
-        self._tell(ages.near(case, progress, limit, self.cause.at))
+        of_work = course.work.onward_plan if course.work is not None else None
+        planned = (progress.onward_plan or of_work) is not None
+        self._tell(ages.near(case, limit, planned=planned, at=self.cause.at))
         progress = replace(progress, ages_told=(*progress.ages_told, limit.reason))
-        if limit.reason == "second_birthday" and progress.onward_plan is not None:
+        if limit.reason == "second_birthday" and planned:
             case, left = closed(case, "aged_out", None, self.cause.at)
             self._tell(left)
-        elif limit.reason != "21_months" and progress.onward_plan is None:
-            self.raise_task(tasks.about_case(self.case, "age_limit", limit.reason, self.cause))
+        elif limit.reason != "21_months" and not planned:
+            self.raise_task(tasks.about_case(case, "age_limit", limit.reason, self.cause))
         return case, progress
 
     def raise_task(self, raised: tasks.Raised) -> None:
