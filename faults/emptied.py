@@ -6,12 +6,11 @@ import asyncio
 import os
 import signal
 import sys
-from importlib.util import find_spec
 
 from attune.stack import kafka
 from attune.stack.layout import ROOT
 from faults.plan import Fault
-from faults.site import NotPossible, Site
+from faults.site import Site
 from faults.strikes import Told
 
 REFILLED_WITHIN = 180.0
@@ -23,12 +22,9 @@ class NotRefilled(Exception):
 
 async def kafka_emptied(site: Site, _fault: Fault) -> Told:
     """Killed, its data gone, started again by the stack, refilled."""
-    empty = getattr(kafka, "empty", None)
-    if empty is None or find_spec("attune.refill") is None:
-        raise NotPossible("there is no `attune refill`")
     before = site.pid("kafka")
     os.kill(before, signal.SIGKILL)
-    await asyncio.to_thread(empty, site.stack.layout.directory / "kafka")
+    await asyncio.to_thread(kafka.empty, site.stack.layout.directory / "kafka")
     site.emptied()
     await site.begun_anew("kafka", before)
     await _refill(site)

@@ -130,7 +130,7 @@ class Site:
         await until(lambda: asyncio.to_thread(lambda: not psutil.pid_exists(before) or self.pid(server) != before), 60)
         await self.answers(server)
 
-    async def answers(self, server: str, within: float = 90.0) -> None:
+    async def answers(self, server: str, within: float = 240.0) -> None:
         """Waits until the server does its work. Raises TimeoutError."""
         await until(self._postgres_answers if server == "postgres" else self._kafka_answers, within)
 
