@@ -279,9 +279,14 @@ def _owner_and_asker(kind: MessageKind, e: CaseAssigned | CaseHandedOver, owner:
     return to_owner if owner == e.requested_by else [*to_owner, (kind, e.consultation_id, e.requested_by)]
 
 
+ASKED_FOR = frozenset({"please_call", "booklet"})
+"""What a person asks to be sent to a caregiver, or a date does: no event says that it must be."""
+
+
 def _everybody_is_told_once(facts: Facts) -> Iterator[Fault]:
     due: Counter[tuple[str, UUID, UUID | str | None]] = Counter(d for t in facts.journal for d in required(t.event))
-    recorded = Counter((m.kind, m.about_id, m.duty or m.recipient_id) for m in facts.letters)
+    to_staff = [m for m in facts.letters if m.kind not in ASKED_FOR]
+    recorded = Counter((m.kind, m.about_id, m.duty or m.recipient_id) for m in to_staff)
     for (kind, about, whom), n in (due - recorded).items():
         yield Fault("lost", f"{n} message {kind} about {about} to {whom}")
     for (kind, about, whom), n in (recorded - due).items():

