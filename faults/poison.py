@@ -26,6 +26,11 @@ READERS: Mapping[str, tuple[str, ...]] = {
 }
 """Who reads each topic."""
 TOPICS = tuple(name for name, readers in READERS.items() if readers)
+WANTED: Mapping[str, Sequence[str]] = {
+    name: [t for t in sorted(CATALOGUE) if topic(CATALOGUE[t].service) == name and any(t in s.events for s in MAPS)]
+    for name in TOPICS
+}
+"""Types of each topic that at least one of its readers acts on."""
 
 
 def _without(name: str) -> Callable[[Record], Record]:
@@ -50,14 +55,22 @@ DAMAGE: Mapping[str, Callable[[Record], Record]] = {
     "other_key": lambda r: (str(uuid7()).encode(), r[1], r[2]),
     "not_json": _with("content-type", b"text/plain"),
 }
-"""Each makes a good record unreadable for every reader, whatever its type."""
+"""Each makes a good record unreadable for whoever acts on its type."""
+NOBODYS = frozenset({"no_headers", "no_type"})
+"""Damage after which no type says for whom the record is: every reader of its topic must keep it."""
 
 
-def good(owner: str, key: UUID, value: bytes) -> Record:
-    """A record that could be one of this service's, about this key."""
-    kind = next(t for t in sorted(CATALOGUE) if CATALOGUE[t].service == owner)
+def parked_by(event_type: str, kind: str) -> tuple[str, ...]:
+    """Who must park a record of this type with this damage: a reader with no use for the type passes it over."""
+    readers = READERS[topic(CATALOGUE[event_type].service)]
+    return readers if kind in NOBODYS else tuple(s.name for s in MAPS if s.name in readers and event_type in s.events)
+
+
+def good(event_type: str, key: UUID, value: bytes) -> Record:
+    """A record that could be an event of this type, about this key."""
     id_ = uuid7()
-    envelope = Envelope(id_, kind, source(owner), key, datetime.now(UTC), dataschema(kind), id_, id_, 1)
+    owner = CATALOGUE[event_type].service
+    envelope = Envelope(id_, event_type, source(owner), key, datetime.now(UTC), dataschema(event_type), id_, id_, 1)
     k, v, headers = to_kafka(envelope, value)
     return k, v, list(headers)
 
@@ -93,10 +106,12 @@ class Poison:
         name = self._chance.choice(TOPICS)
         about = self._chance.choice(children) if children and self._chance.random() < 0.5 else uuid7()
         kind = self._chance.choice(list(DAMAGE))
-        made = good(name.rpartition(".")[2], about, b'{"marigold": "%d"}' % self._chance.randrange(10**9))
+        event_type = self._chance.choice(WANTED[name])
+        made = good(event_type, about, b'{"marigold": "%d"}' % self._chance.randrange(10**9))
         key, value, headers = DAMAGE[kind](made)
         partition = crc32(str(about).encode()) % PARTITIONS
         told = await producer.send_and_wait(name, key=key, value=value, headers=headers, partition=partition)
         id_ = next((v for h, v in headers if h == "ce_id"), b"")
         event_id = UUID(id_.decode()) if kind not in ("no_id", "no_headers", "bad_id", "header_twice") else None
-        self.put.append(BadMessage(name, told.partition, told.offset, key, kind, event_id, READERS[name]))
+        readers = parked_by(event_type, kind)
+        self.put.append(BadMessage(name, told.partition, told.offset, key, kind, event_id, readers))

@@ -53,7 +53,7 @@ class BadMessage:
     event_id: UUID | None
     """The id that its envelope says, where one can be read."""
     readers: tuple[str, ...]
-    """Services that read the topic: each must park it."""
+    """Services that must park it: they act on its type, or it has none and they read the topic."""
     resolved: Mapping[str, Literal["retried", "discarded"]] = field(default_factory=dict)
     """What the operator did at each service; whoever is not named still has it open."""
     gone: bool = False

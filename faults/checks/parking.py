@@ -14,7 +14,7 @@ _BEHIND = "behind_parked"
 
 
 def parked_is_exactly_what_was_injected(seen: Observed) -> Judged:
-    """Each bad message is parked at each reader of its topic, as the operator left it; what waited behind went on."""
+    """Each bad message is parked at whoever acts on its type, as the operator left it; what waited behind went on."""
     expected = [(service, bad) for bad in seen.world.bad_messages for service in bad.readers]
     return len(expected) + len(seen.parked), _parked_faults(seen, expected)
 

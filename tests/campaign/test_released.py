@@ -49,5 +49,5 @@ def test_a_field_that_is_missing_or_of_another_kind_is_found(changes: dict[str, 
 
 
 def test_a_bad_record_that_nobody_injected_is_found() -> None:
-    key, value, _ = good("screening", uuid7(), b"{}")
+    key, value, _ = good("attune.screening.screening-completed.v1", uuid7(), b"{}")
     assert not judge([Record("attune.screening", 0, 7, key, value, (), 0)], READERS).holds
