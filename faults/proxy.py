@@ -110,11 +110,20 @@ class Proxy:
         for link in list(self._links):
             link.abort()
 
-    async def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._between(reader, client))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _between(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         if self.sky.weather in ("refuse", "reset") or self.upstream is None:
             client.transport.abort()
             return
-        await self._clear.wait()
+        try:
+            await self._clear.wait()
+        except asyncio.CancelledError:
+            client.transport.abort()
+            raise
         try:
             answers, server = await asyncio.open_connection(HOST, self.upstream, limit=_CHUNK)
         except OSError:

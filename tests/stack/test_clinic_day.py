@@ -78,10 +78,10 @@ def test_every_event_of_the_day_was_told_in_a_line(day: Outcome, told: Console) 
 
 def test_its_second_half_goes_from_the_held_consultation_to_the_age_limit(told: Console) -> None:
     text = told.export_text(clear=False)
-    for said in ("accepted by Ines", "NOT acknowledged", "held by", "written plan back to", "session 1", "MISSED"):
+    for said in ("accepted by Ines", "acknowledged is overdue", "held by", "reported to Joan", "session 1", "MISSED"):
         assert said in text
-    assert "21 months old: NO onward plan yet" in text
-    assert "more of referral: NOT acknowledged" in text
+    assert "21 months old, without onward plan" in text
+    assert "more of referral: acknowledged is overdue" in text
 
 
 async def test_a_watcher_who_comes_late_sees_every_event_in_order(day: Outcome, addresses: Addresses) -> None:

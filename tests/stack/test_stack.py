@@ -153,6 +153,15 @@ def test_a_temporary_stack_ends_with_its_parent_however_that_ends() -> None:
     until(lambda: not Path(directory).exists())
 
 
+def test_a_port_that_one_stack_has_chosen_is_not_chosen_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server listens only seconds later."""
+    first = ports.choose({}, ("one", "two"))
+    again = iter([*first.values(), first["one"] + 1 if first["one"] + 1 not in first.values() else first["one"] + 2])
+    monkeypatch.setattr("attune.stack.ports.random.randint", lambda *_: next(again))
+    assert ports.choose({}, ("three",))["three"] not in first.values()
+    assert ports.choose(first, ("one", "two")) == first
+
+
 def test_an_open_port_of_a_stranger_is_not_taken_for_the_broker() -> None:
     assert kafka.cluster_at(ports.choose({}, ("nobody",))["nobody"]) is None
     with Stack.temporary(services=(), servers=("smtp",)) as stack:
