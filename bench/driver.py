@@ -122,13 +122,22 @@ class Driver:
         if sent < len(request):
             self.sockets[handle].sendall(request[sent:])
 
+    def _forget(self, handle: int) -> None:
+        """An idle connection that the service has closed."""
+        self.poll.unregister(handle)
+        self.sockets.pop(handle).close()
+        self.free.remove(handle)
+
     def _answers(self, timeout: float | None) -> int:
         """Take what has come; how many answers are complete."""
         complete = 0
         for handle, _ in self.poll.poll(timeout):
             received = self.sockets[handle].recv(65536)
             if not received:
-                raise ConnectionError("the service closed a connection")
+                if handle in self.busy:
+                    raise ConnectionError("the service closed a connection with a request under way")
+                self._forget(handle)
+                continue
             data = self.parts.pop(handle, b"") + received
             head = data.find(b"\r\n\r\n")
             if head < 0 or len(data) < head + 4 + _length(data[:head]):

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,6 +136,14 @@ class Broker:
 
     async def behind(self, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
         """For each group, how many records of its topics it has not committed; all of them where it never did."""
+        async with self.looking_behind(groups) as behind:
+            return await behind()
+
+    @asynccontextmanager
+    async def looking_behind(
+        self, groups: Mapping[str, Sequence[str]]
+    ) -> AsyncIterator[Callable[[], Awaitable[dict[str, int]]]]:
+        """The same for who asks often: a connection takes far longer than an answer. Raises KafkaError."""
         admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=5_000)
         consumer = AIOKafkaConsumer(**self.client, enable_auto_commit=False)
         await admin.start()
@@ -145,13 +154,17 @@ class Broker:
             every = [TopicPartition(t["topic"], p["partition"]) for t in found for p in t["partitions"]]
             if {tp.topic for tp in every} != set(topics):
                 raise KafkaError("a topic is missing")
-            ends = await consumer.end_offsets(every)
-            left = {}
-            for group, of_group in groups.items():
-                done = await admin.list_consumer_group_offsets(group)
-                read = {tp: max(0, done[tp].offset) if tp in done else 0 for tp in every}
-                left[group] = sum(end - read[tp] for tp, end in ends.items() if tp.topic in of_group)
-            return left
+
+            async def behind() -> dict[str, int]:
+                ends = await consumer.end_offsets(every)
+                left = {}
+                for group, of_group in groups.items():
+                    done = await admin.list_consumer_group_offsets(group)
+                    read = {tp: max(0, done[tp].offset) if tp in done else 0 for tp in every}
+                    left[group] = sum(end - read[tp] for tp, end in ends.items() if tp.topic in of_group)
+                return left
+
+            yield behind
         finally:
             await consumer.stop()
             await admin.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Self
 
 import httpx
@@ -38,8 +39,11 @@ class Ears:
         """Events that were published before the processes counted: those of an interrupted run."""
         self._client = httpx.AsyncClient(timeout=10, trust_env=False)
         self._task: asyncio.Task[None] | None = None
+        self._held = AsyncExitStack()
+        self._behind: Callable[[], Awaitable[dict[str, int]]]
 
     async def __aenter__(self) -> Self:
+        self._behind = await self._held.enter_async_context(self._addresses.broker().looking_behind(self._groups))
         self._task = asyncio.create_task(self._listen())
         return self
 
@@ -47,6 +51,7 @@ class Ears:
         if self._task is not None:
             self._task.cancel()
         await self._client.aclose()
+        await self._held.aclose()
 
     async def _listen(self) -> None:
         async for record in self._addresses.broker().tail([topic(s) for s in SERVICES], from_start=True):
@@ -68,9 +73,7 @@ class Ears:
                 raise NotReachable("Kafka went away") from self._task.exception()
             waiting, published = await self._metrics()
             if not waiting and calm_at == published:
-                if not any((await self._addresses.broker().behind(self._groups)).values()) and await self._heard_all(
-                    published
-                ):
+                if not any((await self._behind()).values()) and await self._heard_all(published):
                     again = await self._metrics()
                     if again == (0, published):
                         return
