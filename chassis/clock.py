@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from chassis import pace
+from chassis import pace, telemetry
 from chassis.database import Pool, is_away
 from chassis.inputs import DueIntake
 from chassis.processor import BATCH, Done, Processor, due_input
@@ -71,8 +71,12 @@ class Clock:
         return keys
 
     async def _due(self) -> list[Any]:
+        table, now = self.intake.table, self.processor.now()
         async with self.pool.acquire(timeout=5) as connection:
-            rows = await connection.fetch(self.intake.table.due_sql, self.processor.now(), BATCH)
+            rows = await connection.fetch(table.due_sql, now, BATCH)
+        if table.due_field is not None:
+            late = (now - rows[0][1]).total_seconds() if rows else 0.0
+            telemetry.CLOCK_LATE_SECONDS.labels(self.intake.name).set(late)
         return [r[0] for r in rows]
 
     async def _handle(self, keys: Sequence[UUID]) -> bool:

@@ -63,7 +63,8 @@ class Column:
 class Table:
     """The rows of one frozen dataclass: column names are field names, plus `version`, which counts the changes.
 
-    `due` names a nullable timestamptz field, or `due_sql` gives the keys of rows that are due ($1 now, $2 limit).
+    `due` names a nullable timestamptz field, or `due_sql` gives the keys of rows that are due, in its first column
+    ($1 now, $2 limit).
     Rows of an `immutable` table never change once inserted and are kept in the process after the first read.
     """
 
@@ -91,7 +92,7 @@ class Table:
         names = ", ".join(c.name for c in self.columns)
         self.select = f"SELECT version, {names} FROM {name} WHERE {key} = ANY($1::{self.key_type}[])"
         self.existing = f"SELECT {key} FROM {name} WHERE {key} = ANY($1::{self.key_type}[])"
-        self.due_sql = due_sql or (due and f"SELECT {key} FROM {name} WHERE {due} <= $1 ORDER BY {due} LIMIT $2")
+        self.due_sql = due_sql or (due and f"SELECT {key}, {due} FROM {name} WHERE {due} <= $1 ORDER BY {due} LIMIT $2")
         # asyncpg gives a subclass of UUID, which pydantic takes by a detour whenever it makes or writes an event.
         self._uuids = tuple(i for i, c in enumerate(self.columns, 1) if c.type == "uuid")
         self._json = tuple((i, c.adapter) for i, c in enumerate(self.columns, 1) if c.adapter)

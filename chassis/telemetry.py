@@ -21,6 +21,7 @@ __all__ = [
     "BATCH_INPUTS",
     "BATCH_SECONDS",
     "CHANNEL_FAILING",
+    "CLOCK_LATE_SECONDS",
     "DECIDE_ERRORS",
     "DELIVERIES",
     "HTTP_REQUESTS",
@@ -95,6 +96,12 @@ LAG_SECONDS = Gauge(
     "attune_lag_seconds",
     "Age of the oldest event of a topic that was fetched, growing while it is in hand; 0 when none waits.",
     ("topic",),
+    registry=REGISTRY,
+)
+CLOCK_LATE_SECONDS = Gauge(
+    "attune_clock_late_seconds",
+    "How long the oldest row that a clock found due in its last look had been due; 0 when none was.",
+    ("clock",),
     registry=REGISTRY,
 )
 PARKED_OPEN = Gauge("attune_parked_open", "Inputs parked, neither handled since nor discarded.", registry=REGISTRY)

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from chassis import database
+from chassis import database, telemetry
 from chassis.clock import Clock
 from chassis.edge import rendered
 from chassis.inputs import on
@@ -142,6 +142,9 @@ async def test_a_parked_clock_does_not_delay_the_others(processor: Processor, po
         while not await pool.fetchval("SELECT rung FROM counters WHERE counter_id = $1", key):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     task.cancel()
+    late = telemetry.REGISTRY.get_sample_value("attune_clock_late_seconds", {"clock": toy.RING.name})
+    assert late is not None
+    assert 300 <= late < 310
 
 
 async def test_p4_two_processes_park_one_clock_once(processor: Processor, pool: database.Pool) -> None:
