@@ -277,6 +277,11 @@ def test_who_steps_down_leaves_the_points_and_has_an_onward_plan() -> None:
     ends(lighter, done, after, reason="other").then_refused(NoDirectWork)
 
 
+def test_who_steps_down_from_a_family_that_is_gone_sets_no_clock_again() -> None:
+    course = ends(progress=replace(HELD, stopped="moved_away", next_due_at=None)).then_decided().rows[-1]
+    assert (course.onward_plan, course.stopped, course.next_due_at) == ("Mary visits in June.", "moved_away", None)
+
+
 @pytest.mark.parametrize(
     ("said", "rule"),
     [

@@ -135,6 +135,15 @@ def test_a_live_birth_gives_the_age_and_a_correction_another_one() -> None:
     assert corrected.row.born_at == start_of((NOON - timedelta(days=5)).date())
 
 
+def test_a_correction_sets_no_clock_of_who_is_gone() -> None:
+    away = heard(about(held("a", by="ann")), AWAY)
+    (stopped,), (gone,) = rows(away, Progress), rows(away, Child)
+    state = about(held("a", by="ann"), known=gone, courses=(stopped,))
+    corrected = heard(state, BirthCorrected(**HERE, age_days=5, recorded_at=NOON), 2)
+    assert rows(corrected, Progress) == [stopped]
+    assert rows(corrected, Child)[0].born_at == start_of((NOON - timedelta(days=5)).date())
+
+
 def test_to_another_team_people_decide_whether_the_case_goes_along() -> None:
     mine, theirs = held("a", by="ann"), held("b", by="zoe", child_id=some_id("child a"), team_id=OTHER_TEAM)
     then = heard(about(mine, theirs, known=child()), MOVED)

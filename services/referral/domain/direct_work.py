@@ -18,7 +18,7 @@ from services.referral.domain.catalogue import Intervention
 from services.referral.domain.consultation import Consultation, Terms, staff, still_open
 from services.referral.domain.placing import in_line
 from services.referral.domain.pool import Pool
-from services.referral.domain.progress import WITH_FAMILY, Progress, begun
+from services.referral.domain.progress import WITH_FAMILY, Progress, begun, looked_at_again
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     CaseOfAnotherTeam,
@@ -250,8 +250,8 @@ def end(found: AtEnd, command: EndDirectWork, cause: Cause) -> Decision[WorkStan
     ended = told.rows[0]
     rows: tuple[object, ...] = (ended, *_lighter(case, work, pool, cause))
     if command.onward_plan is not None:
-        progress = replace(found.progress or begun(case), onward_plan=command.onward_plan, next_due_at=cause.at)
-        rows = (*rows, progress)
+        planned = replace(found.progress or begun(case), onward_plan=command.onward_plan)
+        rows = (*rows, looked_at_again(planned, cause.at))
     return Decision(rows=rows, events=told.events, reply=_reply(ended), due=(pool.team_id,))
 
 

@@ -24,7 +24,7 @@ from services.referral.domain import ages, tasks
 from services.referral.domain.children import Child, Gone
 from services.referral.domain.consultation import OPEN, Consultation
 from services.referral.domain.ending import closed
-from services.referral.domain.progress import Progress, begun
+from services.referral.domain.progress import Progress, begun, looked_at_again
 
 END: dict[Gone, EndReason] = {
     "pregnancy_ended": "pregnancy_ended",
@@ -75,7 +75,7 @@ def birth_corrected(about: AboutChild, event: BirthCorrected, cause: Cause) -> D
 
 def _born(about: AboutChild, child: Child, born_at: datetime, cause: Cause) -> Decision:
     rows: list[Any] = [replace(child, born_at=born_at)]
-    rows += [replace(p, next_due_at=cause.at) for p in _open_courses(about.cases, about.courses)]
+    rows += [looked_at_again(p, cause.at) for p in _open_courses(about.cases, about.courses)]
     return Decision(rows=tuple(rows))
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from attune_contracts.referral import ClockName, HeldOutcome, PauseReason, TriageDecision, TriageReason
-from chassis.value import value
+from chassis.value import replace, value
 from services.referral.domain.children import Gone
 from services.referral.domain.consultation import Consultation
 
@@ -119,6 +119,11 @@ class Progress:
         """The earliest holding whose plan nobody has written yet."""
         reported = {r.number for r in self.reports}
         return next((h for h in self.holdings if h.number not in reported), None)
+
+
+def looked_at_again(progress: Progress, at: datetime) -> Progress:
+    """The course with its clocks due to be reckoned anew; where they were stopped for good they stay so."""
+    return progress if progress.stopped is not None else replace(progress, next_due_at=at)
 
 
 def begun(case: Consultation) -> Progress:
