@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from attune.simulate.family import observed
 from attune.simulate.parameters import City
 from attune.simulate.people import Staff
 from attune_contracts.event import Event
-from attune_contracts.referral import CaseAssigned, TaskRaised
+from attune_contracts.referral import CaseAssigned, DirectWorkStarted, TaskRaised
 from attune_contracts.screening import SecondRatingRequested
 
 OVER = frozenset({"consultation-not-open", "unknown-consultation", "held-before", "not-assigned", "direct-work-ended"})
@@ -35,6 +34,8 @@ class Work:
         """What somebody does about an event, in the days that follow."""
         if isinstance(event, CaseAssigned):
             return self._consultation(event)
+        if isinstance(event, DirectWorkStarted):
+            return self._direct_work(event)
         if isinstance(event, SecondRatingRequested):
             return self._second_rating(event)
         if isinstance(event, TaskRaised):
@@ -59,15 +60,16 @@ class Work:
         reported = _later(held, chance.randint(1, 3))
         plan = {"plan": "We thought about what helps, and agreed on the next steps."}
         acts.append(self._act(event, "reported", reported, "report", plan))
-        if works:
-            return acts + self._direct_work(event, chance, _later(reported, 3))
+        if works:  # it begins when its practitioner has the points for it
+            wanted = {"intervention": "video_interaction_guidance", "family_agrees": True,
+                      "goals": ["More ease at bedtime."], "planned_sessions": _SESSIONS}  # fmt: skip
+            return [*acts, self._act(event, "planned", _later(reported, 3), "direct-work", wanted, at="cases")]
         return [*acts, self._act(event, "closed", _later(reported, 2), "closure", {"reason": "completed"}, at="cases")]
 
-    def _direct_work(self, event: CaseAssigned, chance: random.Random, begins: date) -> list[Act]:
-        plan = {"intervention": "video_interaction_guidance", "family_agrees": True, "goals": ["More ease at bedtime."],
-                "planned_sessions": _SESSIONS}  # fmt: skip
-        acts = [self._act(event, "planned", begins, "direct-work", plan, at="cases")]
-        day = begins
+    def _direct_work(self, event: DirectWorkStarted) -> list[Act]:
+        chance = chance_of(self.seed, f"work {event.consultation_id}")
+        acts = []
+        day = _local(event.started_at)
         for n in range(_SESSIONS):
             day = _later(day, 5)
             how = chance.choices(
@@ -83,7 +85,14 @@ class Work:
         return [*acts, self._act(event, "closed", closed, "closure", {"reason": "completed"}, at="cases")]
 
     def _act(
-        self, event: CaseAssigned, what: str, day: date, route: str, body: dict[str, Any], *, at: str = "consultations"
+        self,
+        event: CaseAssigned | DirectWorkStarted,
+        what: str,
+        day: date,
+        route: str,
+        body: dict[str, Any],
+        *,
+        at: str = "consultations",
     ) -> Act:
         case = str(event.consultation_id)
         path = f"POST /{at}/{case}/{route}"
