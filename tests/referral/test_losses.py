@@ -163,6 +163,13 @@ def test_whoever_moves_back_has_clocks_again() -> None:
     assert [(p.stopped, p.next_due_at) for p in rows(back, Progress)] == [(None, NOON)]
 
 
+def test_what_ended_with_the_move_can_go_on_after_the_way_back() -> None:
+    away = heard(about(waiting("a")), AWAY)
+    (closed,), (stopped,), (gone,) = rows(away, Consultation), rows(away, Progress), rows(away, Child)
+    back = heard(about(closed, known=gone, courses=(stopped,)), MOVED, 2)
+    assert [(p.stopped, p.next_due_at) for p in rows(back, Progress)] == [(None, None)]
+
+
 def merged(*cases: Consultation, others: tuple[Consultation, ...] = (), known: Child | None = None) -> Then:
     state = AboutTwo(known, cases, tuple(begun(c) for c in cases), (), others)
     return given(state).when(losses.records_merged, MERGED)

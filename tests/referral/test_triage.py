@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from attune_contracts.referral import ConsultationRequested, ConsultationTriaged, TriageDecision, TriageReason
+from chassis.working_days import ENGLAND
 from services.referral.domain import consultation, reopening, triage
+from services.referral.domain.clocks import Born, running
 from services.referral.domain.commands import ReopenConsultation, RequestConsultation, TriageConsultation
 from services.referral.domain.consultation import Consultation, RequestAtHand
 from services.referral.domain.course_refusals import (
@@ -23,12 +26,12 @@ from services.referral.domain.course_refusals import (
     TriageNoteMissing,
 )
 from services.referral.domain.pool import Pool
-from services.referral.domain.progress import Progress
+from services.referral.domain.progress import Pause, Progress
 from services.referral.domain.refusals import CaseOfAnotherTeam, ConsultationNotOpen
 from services.referral.domain.rules import DEFAULT
 from services.referral.domain.triage import AtTriage
 from tests.referral.builders import CASE, TEAM, case, ended, held, member, pool, waiting, work
-from tests.referral.courses import ANN, ASKER, LEAD, child, course, held_once
+from tests.referral.courses import ANN, ASKER, LEAD, after, child, course, held_once
 from tests.support.given import NOON, Then, given, some_id
 
 ELSEWHERE = some_id("team elsewhere")
@@ -202,6 +205,29 @@ def test_what_is_open_or_not_yet_settled_or_about_nobody_is_not_reopened() -> No
     reopened(held("a", by="ann")).then_refused(ConsultationIsOpen)
     reopened(ended(held("a", by="ann"))).then_refused(PlaceNotGivenBack)
     reopened(replace(ended(held("a", by="ann")), unsettled=False), stopped="child_died").then_refused(ChildIsGone)
+
+
+@pytest.mark.parametrize("gone", ["child_died", "stillborn", "moved_away", "record_sealed"])
+def test_what_had_ended_before_the_child_was_gone_is_not_reopened_after_it(gone: Any) -> None:
+    over = replace(ended(held("a", by="ann")), unsettled=False)
+    command = ReopenConsultation(consultation_id=ID, reason="It has come back.")
+    lost = course(over, child=Born(ID, NOON, gone))
+    given(lost).by(LEAD).when(reopening.reopen, command).then_refused(ChildIsGone)
+    here = course(over, child=Born(ID, NOON, None))
+    given(here).by(LEAD).when(reopening.reopen, command).then_decided()
+
+
+def test_a_pause_that_nobody_ended_does_not_hold_the_clock_of_what_is_reopened() -> None:
+    over = replace(ended(held("a", by="ann")), unsettled=False)
+    paused = Pause("held", "family_unavailable", NOON - timedelta(days=9), None, ANN)
+    before = course(over, pauses=(paused,), started_at=NOON - timedelta(days=10))
+    then = (
+        given(before)
+        .by(LEAD)
+        .when(reopening.reopen, ReopenConsultation(consultation_id=ID, reason="It has come back."))
+    )
+    (due,) = [c.due_at for c in running(after(then, before), ENGLAND) if c.term.clock == "held"]
+    assert due is not None
 
 
 def test_a_case_is_reopened_without_the_weight_of_its_direct_work_and_not_before_that_has_ended() -> None:

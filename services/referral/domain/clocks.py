@@ -42,6 +42,12 @@ class Course:
     child: Born | None
     work: DirectWork | None = None
 
+    @property
+    def gone(self) -> Gone | None:
+        """What leaves nobody to consult about; a merged record only goes on under another one."""
+        gone = self.child.gone if self.child is not None else None
+        return None if gone == "merged" else gone
+
 
 @value(frozen=True, slots=True)
 class Running:
@@ -92,7 +98,8 @@ def _started(case: Consultation, progress: Progress, *, met: bool) -> Iterable[t
 
 
 def _running(term: Term, since: datetime, pauses: tuple[Pause, ...], calendar: Calendar) -> Running:
-    mine = tuple(p for p in pauses if p.clock == term.clock and (p.until is None or p.until > since))
+    # A pause belongs to the run in which it began: a run that begins anew is not paused by one that nobody ended.
+    mine = tuple(p for p in pauses if p.clock == term.clock and p.since >= since)
     if any(p.until is None for p in mine):
         return Running(term, since, None, None)
     soon_at = _end(term, since, term.days - term.soon, mine, calendar)
@@ -147,8 +154,8 @@ def look(course: Course, _: Due, cause: Cause) -> Decision:
     if case is None:
         return NOTHING
     progress = course.progress or begun(case)
-    if course.child is not None and course.child.gone not in (None, "merged"):
-        progress = replace(progress, stopped=progress.stopped or course.child.gone)
+    if course.gone is not None:
+        progress = replace(progress, stopped=progress.stopped or course.gone)
     told = _Told(case, rules, cause)
     for clock in running(replace(course, progress=progress), cause.calendar):
         if clock.due_at is None or clock.soon_at is None or _told(progress, clock, "breached"):

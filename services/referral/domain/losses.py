@@ -108,8 +108,9 @@ def child_moved(about: AboutChild, event: ChildMoved, cause: Cause) -> Decision:
             raised = tasks.about_case(case, "moved_family", str(cause.id), cause)
             rows.append(raised.task)
             events.append(raised.told)
-    moved_back = (p for p in _open_courses(about.cases, about.courses) if p.stopped == "moved_away")
-    rows += [replace(p, stopped=None, next_due_at=cause.at) for p in moved_back]
+    moved_back = [replace(p, stopped=None) for p in about.courses if p.stopped == "moved_away"]
+    open_again = _open_courses(about.cases, moved_back)
+    rows += [looked_at_again(p, cause.at) if p in open_again else p for p in moved_back]
     return Decision(rows=tuple(rows), events=tuple(events))
 
 

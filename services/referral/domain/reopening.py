@@ -22,7 +22,7 @@ def reopen(course: Course, command: ReopenConsultation, cause: Cause) -> Decisio
     if case.status in OPEN or case.ended_at is None:
         raise ConsultationIsOpen
     progress = course.progress or begun(case)
-    if progress.stopped is not None:
+    if progress.stopped is not None or course.gone is not None:
         raise ChildIsGone
     work = course.work
     if case.unsettled or (work is not None and work.status != "ended"):
