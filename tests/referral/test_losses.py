@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -170,8 +171,10 @@ def test_what_ended_with_the_move_can_go_on_after_the_way_back() -> None:
     assert [(p.stopped, p.next_due_at) for p in rows(back, Progress)] == [(None, None)]
 
 
-def merged(*cases: Consultation, others: tuple[Consultation, ...] = (), known: Child | None = None) -> Then:
-    state = AboutTwo(known, cases, tuple(begun(c) for c in cases), (), others)
+def merged(
+    *cases: Consultation, others: tuple[Consultation, ...] = (), known: Child | None = None, done: Any = None
+) -> Then:
+    state = AboutTwo(known, cases, tuple(begun(c) for c in cases) if done is None else done, (), others)
     return given(state).when(losses.records_merged, MERGED)
 
 
@@ -193,10 +196,27 @@ def test_two_open_consultations_about_one_child_are_for_a_person_to_look_at() ->
     assert (raised.kind, raised.child_id, raised.owner_id) == ("merged_records", some_id("the other record"), ANN)
 
 
-def test_a_consultation_that_came_after_the_loss_never_starts_its_clocks() -> None:
+@pytest.mark.parametrize("known", [False, True], ids=["nobody has worked with it", "somebody has"])
+def test_a_consultation_that_came_after_the_loss_is_somebody_s_to_end_and_starts_no_clocks(known: bool) -> None:
     late = held("a", by="ann")
-    then = looked(Course(late, None, None, Born(late.consultation_id, None, "child_died")), NOON + timedelta(days=30))
-    assert then.events == ()
-    assert [p.stopped for p in rows(then, Progress)] == ["child_died"]
+    before = Course(late, begun(late) if known else None, None, Born(late.consultation_id, None, "child_died"))
+    then = looked(before, NOON + timedelta(days=30))
+    (raised,) = then.events
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.owner_id) == ("loss", ANN)
+    (progress,) = rows(then, Progress)
+    assert (progress.stopped, progress.next_due_at) == ("child_died", None)
+    looked(replace(before, progress=progress), NOON + timedelta(days=60)).then_nothing()
     goes_on = looked(Course(late, None, None, Born(late.consultation_id, None, "merged")), NOON + timedelta(days=30))
     assert goes_on.events != ()
+
+
+def test_what_waits_under_the_record_of_a_child_that_is_gone_ends_as_after_the_loss() -> None:
+    mine = waiting("a")
+    then = merged(mine, done=())
+    (moved,), (course,) = rows(then, Consultation), rows(then, Progress)
+    assert (course.child_id, course.next_due_at) == (moved.child_id, NOON)
+    end = looked(Course(moved, course, None, Born(moved.consultation_id, None, "stillborn")), NOON)
+    assert [e.reason for e in end.events if isinstance(e, CaseClosed)] == ["stillborn"]
+    assert [e.owner_id for e in end.events if isinstance(e, TaskRaised)] == [ASKER]
+    assert end.then_decided().due == (TEAM,)

@@ -11,7 +11,7 @@ from attune_contracts.referral import ClockBreached, ClockDueSoon, ClockName
 from chassis.decision import NOTHING, Cause, Decision, Due, Following
 from chassis.value import replace, value
 from chassis.working_days import Calendar, end_of
-from services.referral.domain import ages, tasks
+from services.referral.domain import ages, losses, tasks
 from services.referral.domain.children import Gone
 from services.referral.domain.consultation import OPEN, Consultation
 from services.referral.domain.direct_work import DirectWork
@@ -154,8 +154,8 @@ def look(course: Course, _: Due, cause: Cause) -> Decision:
     if case is None:
         return NOTHING
     progress = course.progress or begun(case)
-    if course.gone is not None:
-        progress = replace(progress, stopped=progress.stopped or course.gone)
+    if course.gone is not None and case.status in OPEN and progress.stopped is None:
+        return losses.overtaken(case, progress, course.gone, cause)
     told = _Told(case, rules, cause)
     for clock in running(replace(course, progress=progress), cause.calendar):
         if clock.due_at is None or clock.soon_at is None or _told(progress, clock, "breached"):

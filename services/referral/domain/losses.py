@@ -121,7 +121,12 @@ def records_merged(about: AboutTwo, event: RecordsMerged, cause: Cause) -> Decis
     child = replace(_known(about.ending, event, event.team_id, cause.at), gone="merged")
     into = event.into_child_id
     rows: list[Any] = [child, *(replace(c, child_id=into) for c in about.cases)]
-    rows += [replace(p, child_id=into, next_due_at=p.next_due_at and cause.at) for p in about.courses]
+    courses = {p.consultation_id: replace(p, child_id=into) for p in about.courses}
+    for case in about.cases:
+        if case.status in OPEN:  # looked at once, since the record that stays may be of a child that is gone
+            goes_on = courses.get(case.consultation_id) or replace(begun(case), child_id=into)
+            courses[case.consultation_id] = looked_at_again(goes_on, cause.at)
+    rows += courses.values()
     rows += [replace(t, child_id=into) for t in about.tasks]
     events: list[Following] = []
     for case in about.cases:
@@ -153,26 +158,29 @@ def _lost(about: AboutChild, child: Child, gone: Gone, cause: Cause) -> Decision
     if child.gone == gone:
         return NOTHING
     rows: list[Any] = [replace(child, gone=gone)]
-    events: list[Event | Following] = []
     courses = {p.consultation_id: p for p in about.courses}
-    due: list[UUID] = []
-    for case in about.cases:
-        if case.status not in OPEN:
-            continue
-        course = courses.get(case.consultation_id) or begun(case)
-        rows.append(replace(course, stopped=gone, breaches=None, breaches_at=None, next_due_at=None))
-        owner = case.assigned_to or case.requested_by
-        raised = tasks.about_case(case, _KIND.get(gone, "loss"), str(cause.id), cause, owner_id=owner)
-        rows.append(raised.task)
-        events.append(raised.told)
-        if case.assigned_to is None:
-            after, end = closed(case, END[gone], None, cause.at)
-            rows.append(after)
-            events.append(Following(end, case.correlation_id))
-            due.append(case.team_id)
+    ends = [
+        overtaken(case, courses.get(case.consultation_id) or begun(case), gone, cause)
+        for case in about.cases
+        if case.status in OPEN
+    ]
+    rows += [row for end in ends for row in end.rows]
+    events: list[Event | Following] = [event for end in ends for event in end.events]
     for task in about.tasks:
         if task.kind not in ("loss", "moved_family", "safeguarding"):
             done, told = tasks.settled(task, cause.at)
             rows.append(done)
             events.append(told)
-    return Decision(rows=tuple(rows), events=tuple(events), due=tuple(due))
+    return Decision(rows=tuple(rows), events=tuple(events), due=tuple(key for end in ends for key in end.due))
+
+
+def overtaken(case: Consultation, course: Progress, gone: Gone, cause: Cause) -> Decision:
+    """One open consultation about a child that is gone, however it comes to be known."""
+    stopped = replace(course, stopped=gone, breaches=None, breaches_at=None, next_due_at=None)
+    owner = case.assigned_to or case.requested_by
+    raised = tasks.about_case(case, _KIND.get(gone, "loss"), str(cause.id), cause, owner_id=owner)
+    if case.assigned_to is not None:
+        return Decision(rows=(stopped, raised.task), events=(raised.told,))
+    after, end = closed(case, END[gone], None, cause.at)
+    ended = Following(end, case.correlation_id)
+    return Decision(rows=(stopped, raised.task, after), events=(raised.told, ended), due=(case.team_id,))
