@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from attune_contracts.referral import AgeLimitNear, CaseClosed, TaskRaised
+from attune_contracts.screening import BirthCorrected
 from chassis.value import replace
 from chassis.working_days import ENGLAND, local_date, start_of
-from services.referral.domain import ages
+from services.referral.domain import ages, losses
 from services.referral.domain.clocks import Born, Course
+from services.referral.domain.losses import AboutChild
+from services.referral.domain.tasks import Task
 from services.referral.domain.worklist import worklist
-from tests.referral.builders import held, work
-from tests.referral.courses import ANN, after, course, looked
-from tests.support.given import NOON, some_id
+from tests.referral.builders import TEAM, held, work
+from tests.referral.courses import ANN, after, child, course, looked
+from tests.support.given import NOON, given, some_id
 
 A_MOMENT = timedelta(microseconds=1)
 
@@ -51,11 +55,10 @@ BIRTHDAY_AT = datetime(2026, 4, 14, 23, tzinfo=UTC)
 """The fifteenth begins by summer time."""
 
 
-def old(**done: object) -> Course:
+def old(**done: Any) -> Course:
     """A case of somebody soon two, of which nothing else is to be told."""
     mine = held("a", by="ann", acknowledged_at=NOON, acknowledged_by=ANN, requested_at=WARNED_AT - timedelta(days=1))
-    child = Born(mine.consultation_id, BORN, None)
-    return course(mine, child=child, stopped=None, **done)
+    return course(mine, child=Born(mine.consultation_id, BORN, None), **{"stopped": None, **done})
 
 
 def told(at_hand: Course, at: datetime) -> list[AgeLimitNear]:
@@ -109,3 +112,42 @@ def test_a_plan_written_at_the_end_of_direct_work_counts_too() -> None:
 def test_of_limits_that_passed_unseen_only_the_latest_is_told() -> None:
     assert [e.reason for e in told(old(), BIRTHDAY_AT + timedelta(days=9))] == ["second_birthday"]
     assert told(course(held("a", by="ann")), BIRTHDAY_AT) == []
+
+
+def test_a_limit_that_was_told_of_a_wrong_day_is_told_again_on_the_right_one() -> None:
+    at_hand = old()
+    for at in (WARNED_AT, THIRTY_AT, BIRTHDAY_AT):
+        at_hand = after(looked(at_hand, at), at_hand)
+    assert at_hand.case is not None
+    assert at_hand.progress is not None
+    known = child(gone=None, born_at=BORN)
+    corrected = BirthCorrected(
+        child_id=known.child_id,
+        pregnancy_id=some_id("family a"),
+        team_id=TEAM,
+        age_days=710,
+        recorded_at=BIRTHDAY_AT + timedelta(hours=1),
+    )
+    state = AboutChild(known, (at_hand.case,), (at_hand.progress,), ())
+    now, again = given(state).when(losses.birth_corrected, corrected, at=corrected.recorded_at).then_decided().rows
+    assert (again.ages_told, again.next_due_at) == (("21_months", "30_days"), corrected.recorded_at)
+    at_hand = replace(at_hand, progress=again, child=Born(at_hand.case.consultation_id, now.born_at, None))
+    birthday = ages.limits(now.born_at)[-1].at
+    assert told(at_hand, birthday - A_MOMENT) == []
+    then = looked(at_hand, birthday)
+    assert [e.reason for e in then.events if isinstance(e, AgeLimitNear)] == ["second_birthday"]
+    tasks_then = [r.task_id for r in then.then_decided().rows if isinstance(r, Task)]
+    first = [r.task_id for r in looked(old(), BIRTHDAY_AT).then_decided().rows if isinstance(r, Task)]
+    assert len({*tasks_then, *first}) == 2
+
+
+@pytest.mark.parametrize("gone", ["child_died", "moved_away"])
+def test_no_birthday_is_on_the_list_of_whoever_works_with_a_family_that_is_gone(gone: Any) -> None:
+    def shown(at_hand: Course) -> list[str]:
+        return [i["item"] for i in worklist([at_hand], [], BIRTHDAY_AT, ENGLAND, 10) if i["item"] == "age_limit"]
+
+    at_hand = old()
+    assert at_hand.case is not None
+    assert shown(at_hand) == ["age_limit"]
+    assert shown(replace(at_hand, child=Born(at_hand.case.consultation_id, BORN, gone))) == []
+    assert shown(old(stopped=gone)) == []

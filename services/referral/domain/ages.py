@@ -55,6 +55,12 @@ def come(born: datetime, told: tuple[AgeReason, ...], at: datetime) -> Limit | N
     return reached[-1] if reached and reached[-1].reason not in told else None
 
 
+def told_rightly(born: datetime, told: tuple[AgeReason, ...], at: datetime) -> tuple[AgeReason, ...]:
+    """What was told stays told, but not of a day that by a corrected birth is still to come."""
+    past = {limit.reason for limit in limits(born) if limit.at <= at}
+    return tuple(reason for reason in told if reason in past)
+
+
 def to_come(born: datetime, told: tuple[AgeReason, ...], at: datetime) -> Iterator[Limit]:
     """The limits that have to be looked at: the one that has come, and those ahead."""
     now = come(born, told, at)

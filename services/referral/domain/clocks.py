@@ -225,7 +225,8 @@ class _Told:
             case, left = closed(case, "aged_out", None, self.cause.at)
             self._tell(left)
         elif limit.reason != "21_months" and not planned:
-            self.raise_task(tasks.about_case(case, "age_limit", limit.reason, self.cause))
+            name = f"{limit.reason}:{limit.at.isoformat()}"
+            self.raise_task(tasks.about_case(case, "age_limit", name, self.cause))
         return case, progress
 
     def raise_task(self, raised: tasks.Raised) -> None:

@@ -68,14 +68,16 @@ def birth_recorded(about: AboutChild, event: BirthRecorded, cause: Cause) -> Dec
 
 
 def birth_corrected(about: AboutChild, event: BirthCorrected, cause: Cause) -> Decision:
-    """Every age limit is reckoned anew; what was told of the wrong one stays told."""
+    """Every age limit is reckoned anew, and told again where by the corrected date it is still to come."""
     child = _known(about.child, event, event.team_id, cause.at)
     return _born(about, child, ages.born_at(event.age_days, event.recorded_at), cause)
 
 
 def _born(about: AboutChild, child: Child, born_at: datetime, cause: Cause) -> Decision:
     rows: list[Any] = [replace(child, born_at=born_at)]
-    rows += [looked_at_again(p, cause.at) for p in _open_courses(about.cases, about.courses)]
+    for course in _open_courses(about.cases, about.courses):
+        told = ages.told_rightly(born_at, course.ages_told, cause.at)
+        rows.append(looked_at_again(replace(course, ages_told=told), cause.at))
     return Decision(rows=tuple(rows))
 
 

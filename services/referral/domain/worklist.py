@@ -78,7 +78,8 @@ def _clock(course: Course, clock: Running, at: datetime) -> Item:
 def _ages(course: Course, at: datetime) -> list[Item]:
     """The second birthday, from the first warning on."""
     case, born_at = course.case, course.child.born_at if course.child is not None else None
-    if case is None or case.status not in OPEN or born_at is None:
+    stopped = course.progress is not None and course.progress.stopped is not None
+    if case is None or case.status not in OPEN or born_at is None or stopped or course.gone is not None:
         return []
     first, _, birthday = ages.limits(born_at)
     if at < first.at:
