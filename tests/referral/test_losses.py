@@ -111,6 +111,23 @@ def test_told_again_it_changes_nothing(event: Event, gone: Any, kind: str) -> No
     heard(about(held("a", by="ann"), known=child(gone=gone)), event, 2).then_nothing()
 
 
+@pytest.mark.parametrize("gone", ["pregnancy_ended", "stillborn", "child_died", "record_sealed", "merged"])
+def test_who_is_lost_does_not_come_back_by_moving(gone: Any) -> None:
+    """The family goes on living somewhere, and that may be told later."""
+    known = child(gone=gone)
+    heard(about(held("a", by="ann"), known=known), AWAY).then_nothing()
+    back = heard(about(held("a", by="ann"), known=known), MOVED, 2)
+    assert [c.gone for c in rows(back, Child)] == [gone]
+
+
+@pytest.mark.parametrize(("kind", "settled"), [("overdue_clock", True), ("tell_practitioner", False), ("other", False)])
+@pytest.mark.parametrize("event", [DIED, AWAY])
+def test_what_people_have_to_tell_each_other_is_still_to_be_done(kind: Any, settled: bool, event: Event) -> None:
+    to_do = tasks.raised(kind, some_id("m"), Cause(some_id("x"), NOON), team_id=TEAM, child_id=some_id("child a")).task
+    then = heard(about(to_do=(to_do,)), event)
+    assert [e.task_id for e in then.events if isinstance(e, TaskDone)] == [to_do.task_id] * settled
+
+
 def test_what_ended_before_is_left_alone_and_other_tasks_about_the_child_are_settled() -> None:
     over = held("a", by="ann", status="closed", end_reason="completed", ended_at=NOON)
     to_reach = tasks.raised(

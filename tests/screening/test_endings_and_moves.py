@@ -15,6 +15,7 @@ from attune_contracts.screening import (
     ChildDied,
     ChildMoved,
     PregnancyEnded,
+    RecordsMerged,
 )
 from chassis.commands import Command, parse
 from chassis.decision import Due, Refused
@@ -190,6 +191,13 @@ def test_to_another_team_the_clocks_go_along() -> None:
     given(row).when(moving.move, moves(examples.TEAM, NOON - timedelta(seconds=1))).then_refused(moving.MovedSince)
 
 
+@pytest.mark.parametrize("to", [None, OTHER_TEAM], ids=["out of the area", "to another team"])
+def test_who_was_not_born_alive_does_not_move(to: Any) -> None:
+    given(examples.child(birth="still")).when(moving.move, moves(to)).then_refused(child.NoLiveBirth)
+    away = examples.child(birth="still", ended="moved_out", ended_at=NOON)
+    given(away).when(moving.move, moves(to)).then_refused(child.NoLiveBirth)
+
+
 def test_out_of_the_area_the_clocks_rest_and_go_on_when_it_comes_back() -> None:
     alive = begun(TODAY - timedelta(days=10))
     away = given(alive).when(moving.move, moves(None)).row
@@ -311,8 +319,20 @@ def test_a_merge_keeps_the_later_result_and_the_earlier_cover() -> None:
 
 def test_an_unborn_record_takes_over_the_birth() -> None:
     one, other = begun(TODAY), unborn("into")
-    _, joined = given(AtMerge(one, other)).when(correcting.merge, merging()).then_decided().rows
+    then = given(AtMerge(one, other)).when(correcting.merge, merging())
+    _, joined = then.then_decided().rows
     assert (joined.born_on, joined.window_state, joined.next_due_at) == (TODAY, "before", one.next_due_at)
+    merged, told = then.events
+    assert isinstance(merged, RecordsMerged)
+    assert isinstance(told, BirthRecorded)
+    assert (told.child_id, told.birth, told.age_days) == (other.child_id, "live", 0)
+
+
+def test_that_a_child_was_not_born_alive_is_told_of_the_record_that_goes_on() -> None:
+    then = given(AtMerge(examples.child(birth="still"), unborn("into"))).when(correcting.merge, merging())
+    assert [(e.child_id, e.birth) for e in then.events if isinstance(e, BirthRecorded)] == [(some_id("into"), "still")]
+    both = given(AtMerge(examples.child(), examples.child("into"))).when(correcting.merge, merging())
+    assert [type(e) for e in both.events] == [RecordsMerged]
 
 
 @pytest.mark.parametrize(
@@ -325,6 +345,7 @@ def test_an_unborn_record_takes_over_the_birth() -> None:
         (examples.child(), examples.child("into", birth="still"), correcting.NotOneChild),
         (examples.child(ended="died"), examples.child("into"), RecordEnded),
         (examples.child(), examples.child("into", ended="adopted"), RecordEnded),
+        (examples.child(), examples.child("into", ended="moved_out"), RecordEnded),
     ],
 )
 def test_merges_refused(ending_: Child | None, into: Child | None, rule: type[Refused]) -> None:

@@ -35,6 +35,9 @@ END: dict[Gone, EndReason] = {
 }
 """With what reason a consultation ends that nobody has begun to work on."""
 
+KEPT: frozenset[TaskKind] = frozenset({"loss", "moved_family", "safeguarding", "tell_practitioner", "other"})
+"""Tasks that are still to be done when the child is gone: among professionals, or given by a person."""
+
 _KIND: dict[Gone, TaskKind] = {"moved_away": "moved_family"}
 
 
@@ -157,8 +160,8 @@ def _open_courses(cases: Iterable[Consultation], courses: Iterable[Progress]) ->
 
 def _lost(about: AboutChild, child: Child, gone: Gone, cause: Cause) -> Decision:
     """Clocks stop at once. What only waits ends; who has the case decides how it ends, and has a task to do so."""
-    if child.gone == gone:
-        return NOTHING
+    if child.gone == gone or (gone == "moved_away" and child.gone is not None):
+        return NOTHING  # who is lost is not less lost for having moved, and does not come back
     rows: list[Any] = [replace(child, gone=gone)]
     courses = {p.consultation_id: p for p in about.courses}
     ends = [
@@ -169,7 +172,7 @@ def _lost(about: AboutChild, child: Child, gone: Gone, cause: Cause) -> Decision
     rows += [row for end in ends for row in end.rows]
     events: list[Event | Following] = [event for end in ends for event in end.events]
     for task in about.tasks:
-        if task.kind not in ("loss", "moved_family", "safeguarding"):
+        if task.kind not in KEPT:
             done, told = tasks.settled(task, cause.at)
             rows.append(done)
             events.append(told)

@@ -8,7 +8,7 @@ from uuid import UUID
 from attune_contracts.screening import BirthCorrected, RecordsMerged
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
-from services.screening.domain.birth import check_date
+from services.screening.domain.birth import born_event, check_date
 from services.screening.domain.calendar import age_days
 from services.screening.domain.child import Child, NoLiveBirth, RecordEnded, UnknownChild, alive_here, known
 from services.screening.domain.commands import CorrectBirth, MergeRecords
@@ -111,7 +111,8 @@ def merge(state: AtMerge, command: MergeRecords, cause: Cause) -> Decision[Merge
         if ending.merged_into != into.child_id:
             raise MergedElsewhere
         return Decision(reply={"child_id": into.child_id})
-    if alive_here(ending) and into.ended not in (None, "moved_out"):
+    # A child that lives here is not merged into a record that has moved away: that one has to come back first.
+    if into.ended not in (None, alive_here(ending).ended):
         raise RecordEnded(field="into_child_id")
     if ending.born_on is not None and (into.born_on, into.birth) not in ((None, None), (ending.born_on, ending.birth)):
         raise NotOneChild
@@ -128,8 +129,10 @@ def merge(state: AtMerge, command: MergeRecords, cause: Cause) -> Decision[Merge
         merged_at=cause.at,
     )
     moved = tuple(replace(s, child_id=into.child_id) for s in state.screenings)
-    rows = (wind(ended), _joined(ending, into), *moved)
-    return Decision(rows=rows, events=(event,), reply={"child_id": into.child_id})
+    joined = _joined(ending, into)
+    # Until now nobody was told that this one is born, or was not born alive.
+    born = (born_event(joined, cause.at),) if into.born_on is None and joined.born_on is not None else ()
+    return Decision(rows=(wind(ended), joined, *moved), events=(event, *born), reply={"child_id": into.child_id})
 
 
 def _joined(ending: Child, into: Child) -> Child:

@@ -9,7 +9,7 @@ from attune_contracts.screening import ChildMoved
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace
 from services.screening.domain.birth import AtBirth, BirthRecordedDifferently, NhsNumberInUse, born_event, check_date
-from services.screening.domain.child import Child, alive_here, counted
+from services.screening.domain.child import Child, NoLiveBirth, alive_here, counted
 from services.screening.domain.commands import MoveChild, RecordArrival
 from services.screening.domain.eligibility import CLOCK_TOLERANCE, InFuture
 from services.screening.domain.window import begin, come_back, wind
@@ -39,6 +39,8 @@ class Moved(Reply):
 def move(child: Child | None, command: MoveChild, cause: Cause) -> Decision[Moved]:
     """A child comes to another team, leaves the area, or comes back to it; its clocks rest while it is away."""
     child = alive_here(child)
+    if child.birth == "still":
+        raise NoLiveBirth
     moved_at = command.moved_at.astimezone(UTC)
     if moved_at > cause.at + CLOCK_TOLERANCE:
         raise InFuture(field="moved_at")
