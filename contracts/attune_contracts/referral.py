@@ -73,6 +73,7 @@ TaskKind = Literal[
     "overdue_clock",
     "age_limit",
     "missed_sessions",
+    "nobody_takes_case",
     "loss",
     "moved_family",
     "merged_records",

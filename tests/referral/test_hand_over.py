@@ -73,7 +73,7 @@ def test_back_on_the_list_the_case_keeps_its_place_and_goes_to_somebody_else() -
 
 
 def test_a_case_that_nobody_else_can_take_waits_without_holding_up_the_others() -> None:
-    row, after = moved(None, in_pool=pool(member("ann", used=2))).then_decided().rows
+    row, after, _ = moved(None, in_pool=pool(member("ann", used=2))).then_decided().rows
     behind = case("b", minutes=1)
     (event,) = given(at_work(after, waiting=(row,), asked=(behind,))).when(allocate, Due(TEAM)).events
     assert event.subject == behind.child_id

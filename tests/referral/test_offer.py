@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from attune_contracts.referral import CaseAccepted, CaseAssigned, CaseHandedOver
+from attune_contracts.referral import CaseAccepted, CaseAssigned, CaseHandedOver, TaskRaised
 from chassis.decision import Due
-from services.referral.domain import offer
+from services.referral.domain import hand_over, offer
 from services.referral.domain.allocation import allocate
-from services.referral.domain.commands import AcceptCase, DeclineCase
+from services.referral.domain.commands import AcceptCase, DeclineCase, HandOverCase
 from services.referral.domain.consultation import Terms
+from services.referral.domain.hand_over import CaseInPool
 from services.referral.domain.offer import Refusal
 from services.referral.domain.policy import STANDARD
 from services.referral.domain.refusals import CaseNotOffered, CaseOfSomebodyElse, ConsultationNotOpen
@@ -119,7 +120,7 @@ def test_a_declined_case_goes_to_the_next_and_is_counted() -> None:
 def test_nobody_who_has_refused_is_asked_again() -> None:
     before = replace(OFFERED, assigned_to=some_id("ben"), terms=Terms(refused_by=(some_id("ann"),)))
     marked, _ = declined(before, by="ben").then_decided().rows
-    row, _ = (
+    row, _, _ = (
         looked(at_work(pool(member("ann"), member("ben", used=2), policy=OFFERS), ended=(marked,))).then_decided().rows
     )
     assert row.assigned_to is None
@@ -131,9 +132,29 @@ def test_a_case_that_everybody_declined_waits_and_holds_up_nobody() -> None:
     marked = held("a", by="ben", unsettled=True, terms=terms)
     members = pool(member("ann", capacity=2), member("ben", used=2), policy=OFFERS)
     then = looked(at_work(members, ended=(marked,), asked=(case("b", minutes=1),)))
-    waits, placed, _ = then.then_decided().rows
+    waits, placed, task, after = then.then_decided().rows
     assert (waits.assigned_to, waits.waiting_since, waits.place) == (None, NOON, NOON)
     assert placed.assigned_to is not None
+    (raised,) = [e for e in then.events if isinstance(e, TaskRaised)]
+    assert (raised.kind, raised.owner_id, raised.about_id) == ("nobody_takes_case", None, some_id("case a"))
+    assert (task.task_id, task.team_id, task.child_id) == (raised.task_id, TEAM, some_id("child a"))
+    again = looked(at_work(after, waiting=(waits,)), at=NOON + timedelta(days=1))
+    assert [e for e in again.events if isinstance(e, TaskRaised)] == []
+
+
+@pytest.mark.parametrize("ben", [member("ben", used=4), member("ben")], ids=["ben has no free place", "ben has one"])
+def test_whoever_has_not_refused_may_take_it_yet_and_it_is_nobody_s_task(ben: Any) -> None:
+    marked, _ = declined().then_decided().rows
+    then = looked(at_work(pool(member("ann", used=2), ben, policy=OFFERS), ended=(marked,)))
+    assert [type(e) for e in then.events] == [CaseHandedOver]
+
+
+@pytest.mark.parametrize("others", [(), (member("ben", left_at=NOON),)], ids=["nobody else", "nobody else is here"])
+def test_given_back_by_hand_with_nobody_else_it_is_the_leads_task_too(others: Any) -> None:
+    command = HandOverCase(consultation_id=some_id("case a"), team_id=TEAM, to_practitioner_id=None)
+    room = pool(member("ann", used=2), *others)
+    then = given(CaseInPool(held("a", by="ann"), room)).when(hand_over.hand_over, command)
+    assert [e.kind for e in then.events if isinstance(e, TaskRaised)] == ["nobody_takes_case"]
 
 
 def test_what_is_not_offered_cannot_be_declined() -> None:

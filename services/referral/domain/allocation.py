@@ -19,10 +19,12 @@ from services.referral.domain.placing import (
     grown,
     in_line,
     joined_list,
+    nobody_takes,
     on_the_list,
     weighed,
 )
 from services.referral.domain.pool import Pool, hand_over_reason
+from services.referral.domain.tasks import Task
 
 ASKED, WAITING, LEAVING, ENDED = 500, 100, 100, 500
 """Cases of each kind that one look reads at most; a pool with more stays due."""
@@ -81,6 +83,7 @@ class _Look:
         self.leaving: dict[UUID, tuple[UUID, HandOverReason]] = {}
         self.taken: list[Consultation] = []
         self.rows: list[Consultation] = []
+        self.tasks: list[Task] = []
         self.events: list[Following] = []
 
     @property
@@ -187,13 +190,18 @@ class _Look:
 
     def _keep_waiting(self, case: Consultation) -> None:
         left = self.leaving.get(case.consultation_id)
-        if left is not None:
-            self._tell(case, case_handed_over(case, left[0], None, left[1], self.at))
-        elif case.unsettled:
-            self._tell(case, joined_list(case, anybody=bool(self.seats.takers), at=self.at))
-        else:
+        if left is None and not case.unsettled:
             return
-        self.rows.append(on_the_list(case, self.policy))
+        waits = on_the_list(case, self.policy)
+        self.rows.append(waits)
+        if left is None:
+            self._tell(case, joined_list(case, anybody=bool(self.seats.takers), at=self.at))
+            return
+        self._tell(case, case_handed_over(case, left[0], None, left[1], self.at))
+        raised = nobody_takes(waits, self.seats, self.cause)
+        if raised is not None:
+            self.tasks.append(raised.task)
+            self.events.append(raised.told)
 
     def _cases_unread(self, pool: Pool) -> bool:
         """Somebody must hand over only since this look: their cases were not among those that it read."""
@@ -211,7 +219,9 @@ class _Look:
         unchanged = pool == self.before
         if unchanged and not self.rows:
             return NOTHING
-        rows = tuple(self.rows) if unchanged and self.work.pool is not None else (*self.rows, pool)
+        rows = (*self.rows, *self.tasks)
+        if not unchanged or self.work.pool is None:
+            rows = (*rows, pool)
         return Decision(rows=rows, events=tuple(self.events), due=(self.team_id,) if again else ())
 
 

@@ -9,7 +9,7 @@ from chassis.value import replace, value
 from services.referral.domain.assignment import Seat, Seats
 from services.referral.domain.commands import HandOverCase
 from services.referral.domain.consultation import Consultation, still_open
-from services.referral.domain.placing import case_handed_over, named, on_the_list
+from services.referral.domain.placing import case_handed_over, named, nobody_takes, on_the_list
 from services.referral.domain.pool import Pool, available
 from services.referral.domain.refusals import (
     CaseAlreadyTheirs,
@@ -57,7 +57,9 @@ def hand_over(at_hand: CaseInPool, command: HandOverCase, cause: Cause) -> Decis
     event = case_handed_over(case, case.assigned_to, moved.assigned_to, "manual", cause.at)
     after = replace(seats.pool(pool), next_due_at=cause.at)
     reply: HandedOver = {"consultation_id": case.consultation_id, "assigned_to": moved.assigned_to}
-    return Decision(rows=(moved, after), events=(event,), reply=reply, due=(pool.team_id,))
+    raised = nobody_takes(moved, seats, cause) if moved.assigned_to is None else None
+    rows, events = ((), ()) if raised is None else ((raised.task,), (raised.told,))
+    return Decision(rows=(moved, after, *rows), events=(event, *events), reply=reply, due=(pool.team_id,))
 
 
 def _free_seat(seats: Seats, command: HandOverCase, case: Consultation) -> Seat:

@@ -8,7 +8,8 @@ from uuid import UUID
 from attune_contracts.referral import CaseAssigned, CaseHandedOver, HandOverReason, WaitingListJoined
 from chassis.decision import Cause
 from chassis.value import replace
-from services.referral.domain.assignment import RULE, RULE_VERSION, Choice
+from services.referral.domain import tasks
+from services.referral.domain.assignment import RULE, RULE_VERSION, Choice, Seats
 from services.referral.domain.consultation import Consultation, Terms
 from services.referral.domain.policy import STANDARD, Policy
 
@@ -104,6 +105,13 @@ def on_the_list(case: Consultation, policy: Policy | None) -> Consultation:
         candidates=None,
         rule=None,
     )
+
+
+def nobody_takes(case: Consultation, seats: Seats, cause: Cause) -> tasks.Raised | None:
+    """The leads' task where a case goes back on the list and everybody who may take cases now has given it back."""
+    if not case.barred or any(seat.id not in case.barred for seat in seats.takers):
+        return None
+    return tasks.about_case(case, "nobody_takes_case", cause.at.isoformat(), cause)
 
 
 def case_assigned(case: Consultation, choice: Choice, at: datetime) -> CaseAssigned:

@@ -24,6 +24,7 @@ WORKING_DAYS: dict[TaskKind, int] = {
     "overdue_clock": 2,
     "age_limit": 10,
     "missed_sessions": 5,
+    "nobody_takes_case": 1,
     "loss": 1,
     "moved_family": 5,
     "merged_records": 5,
