@@ -80,7 +80,7 @@ def _live(city: City, seed: int, name: str, console: Console, *, afresh: bool, k
     finally:
         if not keep:
             down(layout)
-    return Lived(shown, staff, seed, city, year.sent, year.refused)
+    return Lived(shown, staff, seed, city, year.sent, year.refused, year.unexpected)
 
 
 async def _now(addresses: Addresses) -> datetime:

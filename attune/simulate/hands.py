@@ -19,6 +19,8 @@ from attune.stack.stack import Stack
 AT_ONCE = 24
 _PATIENCE_SECONDS = 20.0
 _TRIES = 40
+TOO_MANY = 100
+"""Unexpected refusals with which the city itself is wrong, and need not live on."""
 _COME_AGAIN = (408, 429, 503)
 
 
@@ -33,12 +35,14 @@ class Hands:
         self._client = httpx.AsyncClient(timeout=_PATIENCE_SECONDS, trust_env=False, limits=limits)
         self.sent = 0
         self.refused: Counter[str] = Counter()
+        self.unexpected: list[str] = []
+        """What was refused and should not have been: route and rule."""
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def all(self, acts: Iterable[Act], at_rest: Callable[[], Awaitable[None]]) -> None:
-        """Everything that is due, in order where order matters. Raises Refusal where none was expected."""
+        """Everything that is due, in order where order matters. Raises Refusal when too much is refused."""
         together = sorted((a for a in acts if not a.alone), key=lambda a: (a.about, a.at, a.key))
         groups = [list(group) for _, group in groupby(together, key=lambda a: a.about)]
         await asyncio.gather(*(self._one_by_one(group) for group in groups))
@@ -54,19 +58,22 @@ class Hands:
     async def _send(self, act: Act) -> None:
         times = 2 if chance_of(self._seed, f"again {act.key}").random() < self._repeated else 1
         answers = [await self._answer(act) for _ in range(times)]
-        if any(a.status_code != answers[0].status_code for a in answers):
-            raise Refusal(
-                f"{act.route} twice", answers[-1].status_code, {"detail": "another answer than the first time"}
-            )
         self.sent += 1
         answer = answers[0]
+        if any(a.status_code != answer.status_code for a in answers):
+            self._note(act, answers[-1], "another answer than the first time")
         if answer.is_success:
             return
-        problem = _problem(answer)
-        rule = str(problem.get("type", "")).rpartition(":")[2]
-        if rule not in act.may_be_refused:
-            raise Refusal(f"{act.key}: {act.route}", answer.status_code, problem)
-        self.refused[rule] += 1
+        rule = str(_problem(answer).get("type", "")).rpartition(":")[2]
+        if rule in act.may_be_refused:
+            self.refused[rule] += 1
+        else:
+            self._note(act, answer, rule)
+
+    def _note(self, act: Act, answer: httpx.Response, what: str) -> None:
+        self.unexpected.append(f"{act.key}: {act.route}: {answer.status_code} {what}")
+        if len(self.unexpected) > TOO_MANY:
+            raise Refusal(f"{act.key}: {act.route}", answer.status_code, _problem(answer))
 
     async def _answer(self, act: Act) -> httpx.Response:
         method, _, path = act.route.partition(" ")

@@ -40,6 +40,8 @@ class Lived:
     city: City
     commands: int
     refused: dict[str, int]
+    unexpected: list[str]
+    """What was refused and should not have been."""
 
 
 class Bar:
@@ -72,6 +74,7 @@ class Bar:
 def tell(lived: Lived, console: Console, report: Path, seconds: float) -> bool:
     """Shows and writes what the year came to. True when nothing is wrong."""
     verdict = judge(lived.shown)
+    verdict.note("refused_unexpectedly", lived.unexpected)
     covered = coverage(lived.shown, _teams(lived))
     waited = {n + 1: days for n, t in enumerate(lived.staff.localities) if (days := waits(lived.shown).get(t))}
     console.print(_table(covered))

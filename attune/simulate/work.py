@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from attune.simulate.acts import LONDON, Act, instant, working
 from attune.simulate.chance import chance_of
@@ -12,11 +13,14 @@ from attune.simulate.family import observed
 from attune.simulate.parameters import City
 from attune.simulate.people import Staff
 from attune_contracts.event import Event
-from attune_contracts.referral import CaseAssigned, DirectWorkStarted, TaskRaised
+from attune_contracts.referral import CaseAssigned, DirectWorkEnded, DirectWorkStarted, TaskRaised
 from attune_contracts.screening import SecondRatingRequested
 
 OVER = frozenset({"consultation-not-open", "unknown-consultation", "held-before", "not-assigned", "direct-work-ended"})
 """What work on a case is refused with when it ended meanwhile: a family's loss, its moving away, a decision."""
+WITH_OTHERS = frozenset({"case-has-no-practitioner", "case-of-somebody-else", "case-only-offered", "no-direct-work",
+                         "direct-work-goes-on", "not-held-for-direct-work", "nothing-to-report"})  # fmt: skip
+"""What it is refused with when the case was handed over meanwhile, or waits for whoever takes it next."""
 DONE = frozenset({"task-not-open", "unknown-task"})
 _OUTCOMES = ("advice", "health_visitor_plan", "joint_visit", "signposted")
 _SESSIONS = 6
@@ -24,18 +28,23 @@ _SESSIONS = 6
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Pure: the same event leads to the same acts, whenever it is heard."""
+    """The same events in the order of their key lead to the same acts, whenever they are heard."""
 
     seed: int
     city: City
     staff: Staff
+    under_way: dict[UUID, DirectWorkStarted] = field(default_factory=dict)
+    """Direct work that has begun: who is given its case goes on with it."""
 
     def after(self, event: Event) -> list[Act]:
         """What somebody does about an event, in the days that follow."""
         if isinstance(event, CaseAssigned):
             return self._consultation(event)
         if isinstance(event, DirectWorkStarted):
-            return self._direct_work(event)
+            self.under_way[event.consultation_id] = event
+            return self._direct_work(event, _local(event.started_at))
+        if isinstance(event, DirectWorkEnded):
+            self.under_way.pop(event.consultation_id, None)
         if isinstance(event, SecondRatingRequested):
             return self._second_rating(event)
         if isinstance(event, TaskRaised):
@@ -43,12 +52,13 @@ class Work:
         return []
 
     def _consultation(self, event: CaseAssigned) -> list[Act]:
-        case = str(event.consultation_id)
-        chance = chance_of(self.seed, f"case {case}")
+        chance = chance_of(self.seed, f"case {event.consultation_id} {event.practitioner_id}")
         day = _local(event.assigned_at)
         acts = [
             self._act(event, "acknowledged", _later(day, 4 if chance.random() < 0.05 else 1), "acknowledgement", {})
         ]
+        if event.consultation_id in self.under_way:
+            return acts + self._direct_work(event, day)
         if chance.random() < 0.03:
             no = {"decision": "declined", "reason": "other_service_involved", "team_id": str(event.team_id),
                   "note": "Another service works with the family already."}  # fmt: skip
@@ -66,10 +76,9 @@ class Work:
             return [*acts, self._act(event, "planned", _later(reported, 3), "direct-work", wanted, at="cases")]
         return [*acts, self._act(event, "closed", _later(reported, 2), "closure", {"reason": "completed"}, at="cases")]
 
-    def _direct_work(self, event: DirectWorkStarted) -> list[Act]:
-        chance = chance_of(self.seed, f"work {event.consultation_id}")
+    def _direct_work(self, event: CaseAssigned | DirectWorkStarted, day: date) -> list[Act]:
+        chance = chance_of(self.seed, f"work {event.consultation_id} {event.practitioner_id}")
         acts = []
-        day = _local(event.started_at)
         for n in range(_SESSIONS):
             day = _later(day, 5)
             how = chance.choices(
@@ -97,8 +106,9 @@ class Work:
         case = str(event.consultation_id)
         path = f"POST /{at}/{case}/{route}"
         frees = route in ("closure", "triage", "direct-work", "direct-work/end")
-        return Act(instant(day, 11), f"{what} {case}", "referral", path, "specialist", body, case,
-                   by=str(event.practitioner_id), alone=frees, may_be_refused=OVER)  # fmt: skip
+        key = f"{what} {day} {case} {event.practitioner_id}"
+        return Act(instant(day, 11), key, "referral", path, "specialist", body, case,
+                   by=str(event.practitioner_id), alone=frees, may_be_refused=OVER | WITH_OTHERS)  # fmt: skip
 
     def _second_rating(self, event: SecondRatingRequested) -> list[Act]:
         screening = str(event.screening_id)

@@ -70,6 +70,7 @@ class Year:
     events: int = 0
     sent: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
 
     async def live(self) -> Staff:
         """From where it stands to the end. Raises Refusal, DoesNotRest, AnotherCity, NotReachable."""
@@ -96,7 +97,7 @@ class Year:
                         await self._day(staff.begins + timedelta(days=number), asking, hands, ears)
                         progress = Progress(self.seed, asdict(self.city), progress.begins, number + 1)
                         progress.write(self.progress_file)
-                        self.sent, self.refused = hands.sent, dict(hands.refused)
+                        self.sent, self.refused, self.unexpected = hands.sent, dict(hands.refused), hands.unexpected
                         self.told(number + 1, days, self)
             finally:
                 await hands.close()

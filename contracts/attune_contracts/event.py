@@ -55,7 +55,7 @@ class Event(BaseModel):
     is the CloudEvents subject and the Kafka record key.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     service: ClassVar[str]
     type: ClassVar[str]
@@ -136,7 +136,7 @@ def _opened(annotation: Any) -> Any:
 class Part(BaseModel):
     """A value inside an event, as strict as the event."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 @cache
