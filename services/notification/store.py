@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,7 @@ from chassis.tables import Many, State, Table
 from chassis.value import value
 from services.notification.domain.commands import SetDuty
 from services.notification.domain.delivery import AtResult, AtSending
-from services.notification.domain.family import Family, Waiting
-from services.notification.domain.losses import SafetyFlag
+from services.notification.domain.family import Family, SafetyFlag, Waiting
 from services.notification.domain.message import OPEN, Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.receipt import AtReceipt, UnmatchedReceipt
@@ -53,8 +52,16 @@ def _waiting(key_of: str, *, column: str) -> Many:
     return messages.many(key_of, column=column, where=where, order="message_id", limit=1000)
 
 
-of_family = State(Waiting, family=family, messages=_waiting("pregnancy_id", column="about_id"))
-of_child = State(Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"))
+def _risks(key_of: Callable[[Any], UUID | None]) -> Many:
+    return safety_flags.many(key_of, column="child_id", order="raised_at", limit=100)
+
+
+_to_its_caregivers = _waiting("pregnancy_id", column="about_id")
+of_family = State(Waiting, family=family, messages=_to_its_caregivers, flags=_risks(_nobody))
+of_merging = State(Waiting, family=family, messages=_to_its_caregivers, flags=_risks(lambda event: event.child_id))
+of_child = State(
+    Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"), flags=_risks(_nobody)
+)
 unmatched_receipts = Table(UnmatchedReceipt, "unmatched_receipts", key="receipt_id")
 at_receipt = State(
     AtReceipt,

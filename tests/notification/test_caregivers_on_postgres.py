@@ -15,6 +15,7 @@ import pytest
 
 from attune_contracts.event import Event
 from attune_contracts.referral import SafeguardingRaised
+from attune_contracts.screening import ChildDied, PregnancyRegistered, RecordsMerged
 from chassis.database import Pool
 from services.notification import store
 from services.notification.channels.file import FileChannel, letters_in
@@ -155,7 +156,7 @@ async def test_after_the_loss_of_a_twin_a_person_says_first_that_writing_is_righ
         await until(pool, {"sent": 1})
 
 
-RISKS = {
+RISKS: dict[str, Event] = {
     "safeguarding": SafeguardingRaised(
         consultation_id=CASE,
         child_id=TWIN,
@@ -181,6 +182,47 @@ async def test_after_a_risk_for_any_child_a_person_says_first_that_writing_is_sa
         await please_call(notification)
         await until(pool, {"sent": 1, "suppressed": 1 + (risk == "urgent")})
     assert len(sent(path)) == 1
+
+
+ELSEWHERE: dict[str, Any] = {
+    "pregnancy_id": some_id("another pregnancy"),
+    "team_id": TEAM,
+    "child_id": some_id("an older child"),
+}
+OF_THE_OLDER: dict[str, Event] = {
+    "loss_in_family": ChildDied(**ELSEWHERE, age_days=300, recorded_at=born().recorded_at),
+    "safety_flag": RISKS["safeguarding"].model_copy(update={"child_id": ELSEWHERE["child_id"]}),
+}
+
+
+@pytest.mark.parametrize("reason", OF_THE_OLDER)
+async def test_a_loss_or_a_risk_of_another_child_of_the_same_mother_holds_back_what_is_about_this_one(
+    pool: Pool, path: Path, reason: str
+) -> None:
+    async with a_family(pool, path) as notification:
+        await notification.hear(PregnancyRegistered(**ELSEWHERE, expected_in_days=9, registered_at=born().recorded_at))
+        await notification.do(
+            SetFamilyContact(pregnancy_id=ELSEWHERE["pregnancy_id"], caregivers=(MOTHER,), health_visitor_id=VISITOR)
+        )
+        await notification.hear(OF_THE_OLDER[reason])
+        await please_call(notification)
+        await eventually(pool, reason)
+        notification.later_s = 60.0
+        await notification.do(policy())
+        await please_call(notification)
+        await until(pool, {"sent": 1, "suppressed": 1})
+
+
+async def test_a_risk_seen_in_the_record_that_ends_holds_back_what_is_about_the_one_that_goes_on(
+    pool: Pool, path: Path
+) -> None:
+    async with a_family(pool, path) as notification:
+        await notification.hear(OF_THE_OLDER["safety_flag"])
+        merged = RecordsMerged(**ELSEWHERE, into_child_id=CHILD, merged_at=born().recorded_at)
+        await notification.hear(merged)
+        await please_call(notification)
+        await eventually(pool, "safety_flag")
+    assert sent(path) == []
 
 
 async def test_one_mail_tells_everything_that_waited_for_a_digest(pool: Pool, mail: MailServer) -> None:

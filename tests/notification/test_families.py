@@ -23,7 +23,7 @@ from attune_contracts.screening import (
 from chassis.decision import Cause, Decision
 from services.notification.domain import caregiver, family, losses
 from services.notification.domain.commands import AskToCall, SetCaregiver, SetFamilyContact
-from services.notification.domain.family import Child, Family, Waiting
+from services.notification.domain.family import Child, Family, SafetyFlag, Waiting
 from services.notification.domain.hours import day_after
 from services.notification.domain.message import Message
 from services.notification.domain.refusals import (
@@ -116,6 +116,15 @@ def test_an_end_suppresses_everything_that_waits_with_its_reason(reason: str) ->
         (reason, who, VISITOR, TEAM) for who in (MOTHER, FATHER)
     ]
     assert (now.booklet, now.next_due_at, now.children[0].ended) == ("stopped", None, reason)
+
+
+def test_a_risk_stays_with_the_record_that_goes_on() -> None:
+    rule, event = ENDS["records_merged"]
+    flag = SafetyFlag(some_id("flag"), CHILD, NOON - timedelta(days=3), "urgent_concern")
+    rows = given(Waiting(a_family(), (), (flag,))).when(rule, event).then_decided().rows
+    (kept,) = [row for row in rows if isinstance(row, SafetyFlag)]
+    assert (kept.child_id, kept.raised_at, kept.because) == (OTHER, flag.raised_at, flag.because)
+    assert kept.flag_id != flag.flag_id
 
 
 @pytest.mark.parametrize("reason", ENDS)

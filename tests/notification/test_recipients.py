@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -45,6 +46,13 @@ def test_contact_is_stopped_and_allowed_again() -> None:
     assert stopped.do_not_contact
     allow = SetDoNotContact(recipient_id=SPECIALIST, do_not_contact=False)
     assert not given(stopped).when(recipient.set_do_not_contact, allow).row.do_not_contact
+
+
+def test_to_allow_writing_again_does_not_say_that_it_is_right_after_a_loss_or_a_risk() -> None:
+    """Only a policy of a caregiver that is set anew, as a whole, says that."""
+    mother = replace(a_recipient(), kind="caregiver", set_at=NOON - timedelta(days=9))
+    allow = SetDoNotContact(recipient_id=SPECIALIST, do_not_contact=False)
+    assert given(mother).when(recipient.set_do_not_contact, allow).row.set_at == mother.set_at
 
 
 def test_an_unknown_recipient_cannot_be_stopped_erased_or_given_a_duty() -> None:

@@ -70,11 +70,23 @@ class Family:
 
 
 @value(frozen=True, slots=True)
+class SafetyFlag:
+    """Somebody saw a risk around this child: a caregiver's policy that is older than this no longer counts."""
+
+    flag_id: UUID
+    child_id: UUID
+    raised_at: datetime
+    because: str
+
+
+@value(frozen=True, slots=True)
 class Waiting:
     """A family and the messages to its caregivers that have not begun to leave."""
 
     family: Family | None
     messages: tuple[Message, ...] = ()
+    flags: tuple[SafetyFlag, ...] = ()
+    """Risks seen around the child; looked at where its record ends in another one."""
 
 
 def known(family: Family | None, pregnancy_id: UUID, cause: Cause) -> Family:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from uuid import UUID
 
 from attune_contracts.notification import SuppressedReason
 from attune_contracts.referral import SafeguardingRaised
 from attune_contracts.screening import BirthRecorded, ChildAdopted, ChildDied, PregnancyEnded, RecordsMerged
 from chassis.decision import NOTHING, Cause, Decision
-from chassis.value import replace, value
+from chassis.value import replace
 from services.notification.domain.delivery import suppressed
-from services.notification.domain.family import Family, Waiting, born_alive, child_of, known, timed, with_child
+from services.notification.domain.family import (
+    Family,
+    SafetyFlag,
+    Waiting,
+    born_alive,
+    child_of,
+    known,
+    timed,
+    with_child,
+)
 from services.notification.domain.message import Message
-
-
-@value(frozen=True, slots=True)
-class SafetyFlag:
-    """Somebody saw a risk around this child: a caregiver's policy that is older than this no longer counts."""
-
-    flag_id: UUID
-    child_id: UUID
-    raised_at: datetime
-    because: str
 
 
 def born(at: Waiting, event: BirthRecorded, cause: Cause) -> Decision:
@@ -49,8 +46,12 @@ def child_adopted(at: Waiting, event: ChildAdopted, cause: Cause) -> Decision:
 
 
 def records_merged(at: Waiting, event: RecordsMerged, cause: Cause) -> Decision:
-    """Everything that waits for the caregivers of the record that ends is suppressed."""
-    return _ends(at, event, "records_merged", cause)
+    """What waits for the caregivers of the record that ends is suppressed; a risk stays with the one that goes on."""
+    ends = _ends(at, event, "records_merged", cause)
+    flags = (
+        replace(flag, flag_id=cause.derive(f"flag {flag.flag_id}"), child_id=event.into_child_id) for flag in at.flags
+    )
+    return replace(ends, rows=(*ends.rows, *flags))
 
 
 def risk_seen(at: Waiting, event: SafeguardingRaised, cause: Cause) -> Decision:

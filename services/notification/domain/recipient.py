@@ -62,7 +62,9 @@ def set_do_not_contact(known: Recipient | None, command: SetDoNotContact, cause:
         raise UnknownRecipient
     if known.erased_at is not None:
         raise RecipientErased
-    changed = replace(known, do_not_contact=command.do_not_contact, set_by=cause.by, set_at=cause.at)
+    # After a loss or a risk only who sets a caregiver's policy as a whole says that writing is right: it stays as old.
+    set_at = known.set_at if known.kind == "caregiver" else cause.at
+    changed = replace(known, do_not_contact=command.do_not_contact, set_by=cause.by, set_at=set_at)
     return Decision(rows=(changed,), reply={"do_not_contact": command.do_not_contact})
 
 

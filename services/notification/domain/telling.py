@@ -11,8 +11,8 @@ from attune_contracts.screening import ScreeningCompleted
 from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import NOTHING, Cause, Decision
 from chassis.value import value
+from services.notification.domain.family import SafetyFlag
 from services.notification.domain.hours import next_of
-from services.notification.domain.losses import SafetyFlag
 from services.notification.domain.message import GIVE_UP_AFTER, HONOURS_KEY, LEASE, URGENT, Message
 from services.notification.domain.policy import Allowed, Recipient, Terms, may_send, standing_of
 

@@ -94,6 +94,7 @@ CREATE TABLE families (
     CONSTRAINT only_a_booklet_that_is_due_has_a_clock CHECK (next_due_at IS NULL OR booklet = 'due')
 ) WITH (fillfactor = 90);
 CREATE INDEX families_due ON families (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX families_of_caregiver ON families USING gin (caregivers);
 
 CREATE TABLE safety_flags (
     flag_id   uuid PRIMARY KEY,
@@ -113,7 +114,8 @@ CREATE TABLE unmatched_receipts (
 );
 
 -- Whoever each message goes to now, what their policy says now, and what happened in the family since it was set. The
--- address stays behind: only whoever sends reads it. The family is looked at for messages to caregivers only.
+-- address stays behind: only whoever sends reads it. The family is looked at for messages to caregivers only, and with it
+-- every other family that the same person cares for: who lost another child, or is at risk there, is the same person.
 CREATE VIEW policy_at_sending AS
 SELECT m.message_id, r.version, r.recipient_id, r.kind, r.channels, r.address IS NOT NULL AS has_address,
        r.do_not_contact, r.review_on, r.erased_at IS NOT NULL AS erased, r.phone IS NOT NULL AS has_phone,
@@ -124,10 +126,13 @@ SELECT m.message_id, r.version, r.recipient_id, r.kind, r.channels, r.address IS
             'ended', (SELECT c ->> 'ended' FROM jsonb_array_elements(f.children) AS c
                       WHERE (c ->> 'child_id')::uuid = m.child_id OR m.child_id IS NULL
                       ORDER BY (c ->> 'ended') IS NOT NULL LIMIT 1),
-            'loss', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
-                            WHERE c ->> 'ended' <> 'x' AND (c ->> 'ended_at')::timestamptz >= r.set_at),
-            'flagged', EXISTS (SELECT FROM jsonb_array_elements(f.children) AS c
-                               JOIN safety_flags s ON s.child_id = (c ->> 'child_id')::uuid AND s.raised_at >= r.set_at),
+            'loss', EXISTS (SELECT FROM families g, jsonb_array_elements(g.children) AS c
+                            WHERE g.caregivers ? r.recipient_id::text
+                            AND (g.pregnancy_id = f.pregnancy_id OR c ->> 'ended' <> 'records_merged')
+                            AND (c ->> 'ended_at')::timestamptz >= r.set_at),
+            'flagged', EXISTS (SELECT FROM families g, jsonb_array_elements(g.children) AS c
+                               JOIN safety_flags s ON s.child_id = (c ->> 'child_id')::uuid AND s.raised_at >= r.set_at
+                               WHERE g.caregivers ? r.recipient_id::text),
             'team_id', f.team_id,
             'health_visitor_id', f.health_visitor_id)
         FROM families f
