@@ -7,30 +7,37 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 
+from chassis.access import Caller
 from chassis.http import Reads
 from services.referral import course_api, pool_api, store, work_api
+from services.referral.sealed import check_seal
 
 
 def routes(reads: Reads) -> APIRouter:
     """Reads of consultations are audited by child."""
     router = APIRouter(tags=["referral"])
-    may_read = Depends(reads.allowed("consultation.read"))
+    may_read = reads.allowed("consultation.read")
 
-    @router.get("/consultations/{consultation_id}", dependencies=[may_read])
-    async def consultation(request: Request, consultation_id: UUID) -> dict[str, Any]:
+    @router.get("/consultations/{consultation_id}")
+    async def consultation(
+        request: Request, consultation_id: UUID, caller: Caller = Depends(may_read)
+    ) -> dict[str, Any]:
         """One consultation with its case: who has it and why, or since when it waits."""
         async with reads.connection() as connection:
             view = await store.consultation_view(connection, consultation_id)
+            if view is not None:
+                await check_seal(reads, connection, caller, view["child_id"])
         if view is None:
             raise HTTPException(404, "unknown consultation")
         await reads.audit(request, view["child_id"] or consultation_id)
         return view
 
-    @router.get("/children/{child_id}/consultations", dependencies=[may_read])
-    async def of_child(request: Request, child_id: UUID) -> list[dict[str, Any]]:
+    @router.get("/children/{child_id}/consultations")
+    async def of_child(request: Request, child_id: UUID, caller: Caller = Depends(may_read)) -> list[dict[str, Any]]:
         """All consultations about a child, the oldest first."""
         await reads.audit(request, child_id)
         async with reads.connection() as connection:
+            await check_seal(reads, connection, caller, child_id)
             return await store.consultations_of_child(connection, child_id)
 
     router.routes.extend(course_api.routes(reads).routes)

@@ -7,15 +7,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
-from chassis.access import Caller, require
+from chassis.access import Caller
 from chassis.http import Reads
+from chassis.problem import Forbidden
 from services.referral import course_store
 from services.referral.domain.clocks import Course
 from services.referral.domain.consultation import OPEN
 from services.referral.domain.progress import begun
 from services.referral.domain.worklist import Item, clocks_of, worklist
+from services.referral.sealed import check_seal
 
-_LEADS = frozenset({"team_lead", "specialist"})
 MOST = 500
 """Consultations that one list looks at."""
 
@@ -23,17 +24,20 @@ MOST = 500
 def routes(reads: Reads) -> APIRouter:
     """What people wrote is read with an audit by child; lists hold ids and what is to be done."""
     router = APIRouter(tags=["referral"])
-    may_read = Depends(reads.allowed("consultation.read"))
+    may_read = reads.allowed("consultation.read")
     may_work = reads.allowed("worklist.read")
+    may_see_team = Depends(reads.allowed("worklist.team"))
     may_see_pool = Depends(reads.allowed("pool.read"))
     may_operate = Depends(reads.allowed("operator.read"))
     limit = Query(100, ge=1, le=MOST)
 
-    @router.get("/consultations/{consultation_id}/course", dependencies=[may_read])
-    async def course(request: Request, consultation_id: UUID) -> dict[str, Any]:
+    @router.get("/consultations/{consultation_id}/course")
+    async def course(request: Request, consultation_id: UUID, caller: Caller = Depends(may_read)) -> dict[str, Any]:
         """What people did with a consultation, its reports, its clocks, and whether whoever asked has an answer."""
         async with reads.connection() as connection:
             found = await course_store.course_view(connection, consultation_id)
+            if found.case is not None:
+                await check_seal(reads, connection, caller, found.case.child_id)
         if found.case is None:
             raise HTTPException(404, "unknown consultation")
         await reads.audit(request, found.case.child_id or consultation_id)
@@ -47,15 +51,15 @@ def routes(reads: Reads) -> APIRouter:
         caller: Caller = Depends(may_work),
     ) -> list[Item]:
         """What a practitioner has to do: tasks, clocks and age limits, by what breaches first. Others' for leads."""
-        if caller.subject != str(practitioner_id):
-            require(caller, _LEADS, "worklist.read")
+        if caller.subject != str(practitioner_id) and not reads.holds(caller, "worklist.others"):
+            raise Forbidden("worklist.others")
         async with reads.connection() as connection:
             courses = await course_store.courses_of_practitioner(connection, practitioner_id, MOST)
             tasks = await course_store.tasks_of_owner(connection, practitioner_id, limit)
         await reads.audit(request, practitioner_id)
         return worklist(courses, tasks, reads.now(), reads.calendar, limit)
 
-    @router.get("/pools/{team_id}/worklist", dependencies=[may_see_pool])
+    @router.get("/pools/{team_id}/worklist", dependencies=[may_see_team])
     async def of_team(request: Request, team_id: UUID, limit: int = limit) -> list[Item]:
         """What the leads of a team have to see to: requests to be triaged, cases that wait, tasks without owner."""
         async with reads.connection() as connection:

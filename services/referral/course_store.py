@@ -119,6 +119,11 @@ pool_and_task = State(PoolAndTask, pool=pools.by("team_id"), known=tasks.by(task
 _TASK = "task_id, kind, about_id, consultation_id, child_id, team_id, owner_id, note, due_at, escalated, raised_at"
 
 
+async def is_sealed(connection: Connection, child_id: UUID) -> bool:
+    """Whether the child was adopted: then only few may look at this identity."""
+    return bool(await connection.fetchval("SELECT gone = 'record_sealed' FROM children WHERE child_id = $1", child_id))
+
+
 async def course_view(connection: Connection, consultation_id: UUID) -> Course:
     """A consultation with everything that its clocks depend on."""
     return (await _courses(connection, [consultation_id]))[0]

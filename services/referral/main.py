@@ -192,6 +192,7 @@ _WORKS = _ASKS | {
     "case.close",
     "case.hand_over",
     "pool.read",
+    "worklist.team",
     "direct_work.do",
     "direct_work.read",
     "definition.read",
@@ -201,8 +202,8 @@ ROLES = {
     "health_visitor": _ASKS,
     "midwife": _ASKS,
     "specialist": _WORKS,
-    "team_lead": _WORKS | {"pool.policy", "caseload.hand_over"},
-    "safeguarding_lead": frozenset({"consultation.read", "pool.read"}),
+    "team_lead": _WORKS | {"pool.policy", "caseload.hand_over", "worklist.others"},
+    "safeguarding_lead": frozenset({"consultation.read", "consultation.read_sealed", "pool.read"}),
     "operator": frozenset(
         {"operator.read", "operator.resolve", "pool.read", "rules.set", "definition.load", "definition.read"}
     ),

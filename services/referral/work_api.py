@@ -7,23 +7,28 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 
+from chassis.access import Caller
 from chassis.http import Reads
 from services.referral import work_store
 from services.referral.domain.catalogue import shown
 from services.referral.domain.measuring import changes, owed
+from services.referral.sealed import check_seal
 
 
 def routes(reads: Reads) -> APIRouter:
     """Reads of direct work are audited by child."""
     router = APIRouter(tags=["direct work"])
 
-    @router.get("/cases/{consultation_id}/direct-work", dependencies=[Depends(reads.allowed("direct_work.read"))])
-    async def work(request: Request, consultation_id: UUID) -> dict[str, Any]:
+    may_read = reads.allowed("direct_work.read")
+
+    @router.get("/cases/{consultation_id}/direct-work")
+    async def work(request: Request, consultation_id: UUID, caller: Caller = Depends(may_read)) -> dict[str, Any]:
         """The plan with its goals, every session, every measure, what changed, and which measures are missing."""
         async with reads.connection() as connection:
             found = await work_store.work_of(connection, consultation_id)
             if found is None:
                 raise HTTPException(404, "no direct work")
+            await check_seal(reads, connection, caller, found.child_id)
             sessions = await work_store.sessions_of(connection, consultation_id)
             taken = await work_store.measurements_of(connection, consultation_id)
             defined = {m.reference: m.definition for m in await work_store.measures_loaded(connection)}

@@ -256,3 +256,33 @@ async def test_a_request_waits_for_a_person_where_the_service_says_so(field: Fie
     finally:
         terms = [asdict(t) for t in DEFAULT.terms]
         await field.does(field.operator, "PUT /consultation-rules", {"terms": terms, "triaged_by_person": []})
+
+
+async def test_what_was_written_about_a_child_that_was_adopted_is_sealed(field: Field) -> None:
+    # given a consultation that was held and reported
+    team = await field.team(8)
+    baby, case, ann = await concern(field, team)
+    at = f"/consultations/{case['consultation_id']}"
+    await field.does(ann, f"POST {at}/holding", {"outcome": "advice"})
+    await field.does(ann, f"POST {at}/report", {"plan": PLAN})
+    # when the child is adopted
+    await field.does(field.records, f"POST /children/{baby.child_id}/adoption", {})
+    await told(field, "task-raised", baby.child_id, kind="loss")
+    # then only few may read of it, and whoever has the case can still close it
+    for path in (at, f"{at}/course", f"/children/{baby.child_id}/consultations"):
+        for who in (ann, team.team_lead, team.health_visitor):
+            assert (await field.asks(who, f"GET {path}")).status_code == 403
+        await field.does(team.safeguarding_lead, f"GET {path}")
+    await field.does(ann, f"POST /cases/{case['consultation_id']}/closure", {"reason": "other"})
+
+
+async def test_a_list_with_what_people_wrote_is_for_whoever_it_is_meant_for(field: Field) -> None:
+    team = await field.team(8, 8)
+    ann, zoe = team.specialists
+    await field.does(ann, f"GET /worklists/{ann.id}")
+    await field.does(team.team_lead, f"GET /worklists/{ann.id}")
+    for who in (zoe, team.health_visitor, field.operator):
+        assert (await field.asks(who, f"GET /worklists/{ann.id}")).status_code == 403
+    await field.does(ann, f"GET /pools/{team.id}/worklist")
+    for who in (field.operator, team.safeguarding_lead, team.health_visitor):
+        assert (await field.asks(who, f"GET /pools/{team.id}/worklist")).status_code == 403
