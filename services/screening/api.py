@@ -13,7 +13,7 @@ from chassis.database import Connection
 from chassis.http import Reads
 from chassis.problem import Forbidden, NotFound
 from chassis.working_days import local_date
-from services.screening import cohort_store
+from services.screening import views_store
 
 _RESULT_OF_SCREENING = ("outcome", "answers", "record", "consultation_due_at")
 _RESULT_OF_CHILD = ("last_outcome", "follow_up_on", "follow_up_at")
@@ -31,7 +31,7 @@ def routes(reads: Reads) -> APIRouter:
     async def instruments() -> list[dict[str, Any]]:
         """The loaded instruments, without the text of those that are licensed."""
         async with reads.connection() as connection:
-            return await cohort_store.instrument_views(connection)
+            return await views_store.instrument_views(connection)
 
     return router
 
@@ -41,11 +41,11 @@ def _of_children(router: APIRouter, reads: Reads) -> None:
 
     async def withheld(connection: Connection, caller: Caller, child_id: UUID) -> Collection[UUID]:
         """Screenings of the child whose result the caller may not see. Raises Forbidden where the child is sealed."""
-        if await cohort_store.is_sealed(connection, child_id) and not reads.holds(caller, "child.read_sealed"):
+        if await views_store.is_sealed(connection, child_id) and not reads.holds(caller, "child.read_sealed"):
             raise Forbidden("child.read_sealed")
         if not reads.holds(caller, "screening.rate"):
             return ()
-        unrated = await cohort_store.unrated(connection, child_id)
+        unrated = await views_store.unrated(connection, child_id)
         return [screening for screening, first in unrated.items() if str(first) != caller.subject]
 
     @router.get("/children/{child_id}")
@@ -54,7 +54,7 @@ def _of_children(router: APIRouter, reads: Reads) -> None:
         await reads.audit(request, child_id)
         async with reads.connection() as connection:
             hidden = await withheld(connection, caller, child_id)
-            view = await cohort_store.child_view(connection, child_id)
+            view = await views_store.child_view(connection, child_id)
         if view is None:
             raise NotFound
         if view["last_screening_id"] in hidden:
@@ -70,7 +70,7 @@ def _of_children(router: APIRouter, reads: Reads) -> None:
     ) -> dict[str, Any]:
         """A screening with its answers and the record that explains the outcome."""
         async with reads.connection() as connection:
-            view = await cohort_store.screening_view(connection, screening_id)
+            view = await views_store.screening_view(connection, screening_id)
             hidden = await withheld(connection, caller, view["child_id"]) if view is not None else ()
         if view is None:
             raise NotFound
@@ -84,17 +84,17 @@ def _of_teams(router: APIRouter, reads: Reads) -> None:
         """Children of a team who are to be screened, or looked at again, now or within so many days."""
         await reads.audit(request, team_id)
         async with reads.connection() as connection:
-            return await cohort_store.due(connection, team_id, local_date(reads.now()), within_days)
+            return await views_store.due(connection, team_id, local_date(reads.now()), within_days)
 
     @router.get("/teams/{team_id}/second-ratings", dependencies=[Depends(reads.allowed("screening.read"))])
     async def second_ratings(request: Request, team_id: UUID) -> list[dict[str, Any]]:
         """Screenings of a team that wait for a second rater, without their result."""
         await reads.audit(request, team_id)
         async with reads.connection() as connection:
-            return await cohort_store.open_ratings(connection, team_id)
+            return await views_store.open_ratings(connection, team_id)
 
     @router.get("/coverage", dependencies=[Depends(reads.allowed("coverage.read"))])
     async def coverage(team_id: UUID | None = None) -> list[dict[str, Any]]:
         """Screening coverage by team, over the babies who have reached the due day of their window."""
         async with reads.connection() as connection:
-            return await cohort_store.coverage(connection, local_date(reads.now()), team_id)
+            return await views_store.coverage(connection, local_date(reads.now()), team_id)

@@ -1,4 +1,7 @@
-"""The screening service: everything that may come in, with the rule that decides it."""
+"""The screening service: everything that may come in, with the rule that decides it.
+
+What comes in about children before, at and after birth stands in `cohort_inputs.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from attune_contracts.workforce import CompetenceAwarded, CompetenceExpired, Com
 from chassis.inputs import command, due, on
 from chassis.service import Service
 from services.screening import api, store
-from services.screening.cohort import COHORT
+from services.screening.cohort_inputs import COHORT
 from services.screening.domain import attempt, certificate, definitions, overdue, rating, screening
 from services.screening.domain.commands import (
     LoadInstrument,

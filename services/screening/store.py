@@ -1,4 +1,4 @@
-"""The rows of the screening service: what each rule is given, and what people may read."""
+"""The rows of the screening service, and what each rule is given of them. Reads for people: `views_store.py`."""
 
 from __future__ import annotations
 
