@@ -208,7 +208,7 @@ class CaseClosed(Event, subject=("child_id", "consultation_id"), sensitivity="cl
 
 
 class ConsultationWithdrawn(Event, subject=("child_id", "consultation_id")):
-    """Whoever asked took the request back before it was worked on."""
+    """Whoever asked took the request back; the case, if somebody had it, ends with it."""
 
     consultation_id: UUID
     child_id: UUID | None

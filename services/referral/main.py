@@ -2,6 +2,7 @@
 
 A concern, or a professional's request, becomes a consultation. The team's pool gives its case to a practitioner with
 free points, or keeps it in the waiting list. Whatever becomes of the practitioner, no case is without owner or place.
+What follows a request (triage, course, clocks, losses, tasks) stands in `course_inputs.py`.
 """
 
 from pathlib import Path

@@ -4,4 +4,4 @@ from chassis.settings import ServiceSettings
 
 
 class ReferralSettings(ServiceSettings):
-    """Weights, bands and the assignment rule are recorded with each decision and live in the domain."""
+    """No variables of its own: the policy of a team and the rules for clocks are set by commands."""

@@ -51,7 +51,7 @@ class ConsentWasRefused(Refused):
 
 
 class ConsultationNotOpen(Refused):
-    """The consultation was closed or withdrawn."""
+    """The consultation was closed, declined or withdrawn."""
 
 
 class NotTheRequester(Refused):
