@@ -154,6 +154,14 @@ def test_an_adoption_seals_the_record_and_leads_nowhere() -> None:
     assert not known & {new.rows[0].child_id, new.rows[0].pregnancy_id}
 
 
+def test_an_arrival_is_not_put_into_the_family_of_birth_of_an_adopted_child() -> None:
+    adopted = examples.child(ended="adopted", ended_at=NOON)
+    command = arrival(pregnancy_id=adopted.pregnancy_id)
+    state = AtBirth(family=(adopted, examples.child("twin")), cohort=COHORT_NOW)
+    given(state).when(moving.arrive, command).then_refused(birth.PregnancyDoesNotMatch)
+    given(AtBirth(family=(examples.child("twin"),), cohort=COHORT_NOW)).when(moving.arrive, command).then_decided()
+
+
 def test_a_sibling_born_later_does_not_find_the_adopted_child() -> None:
     adopted = examples.child("adopted", age_days=1, ended="adopted", mother_nhs_number="9434765919")
     command = born(mother_nhs_number="9434765919", team_id=examples.TEAM, children_born=2, nhs_number="9350128438")

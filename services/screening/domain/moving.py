@@ -8,7 +8,14 @@ from uuid import UUID
 from attune_contracts.screening import ChildMoved
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace
-from services.screening.domain.birth import AtBirth, BirthRecordedDifferently, NhsNumberInUse, born_event, check_date
+from services.screening.domain.birth import (
+    AtBirth,
+    BirthRecordedDifferently,
+    NhsNumberInUse,
+    PregnancyDoesNotMatch,
+    born_event,
+    check_date,
+)
 from services.screening.domain.child import Child, NoLiveBirth, alive_here, counted
 from services.screening.domain.commands import MoveChild, RecordArrival
 from services.screening.domain.eligibility import CLOCK_TOLERANCE, InFuture
@@ -63,6 +70,8 @@ def arrive(state: AtBirth, command: RecordArrival, cause: Cause) -> Decision[Mov
         return _comes_back(known, command, arrived_at, cause)
     if state.same_number:
         raise NhsNumberInUse
+    if any(other.ended == "adopted" for other in state.family):
+        raise PregnancyDoesNotMatch  # nothing leads from the family of birth to whoever an adopted child is now
     child = Child(
         child_id=command.child_id or cause.derive("child"),
         pregnancy_id=command.pregnancy_id or cause.derive("pregnancy"),
