@@ -21,10 +21,11 @@ from attune_contracts.referral import (
 from services.referral.domain import course as rules
 from services.referral.domain.clocks import Course
 from services.referral.domain.commands import HoldConsultation, RecordConsent, ReportConsultation, WriteOnwardPlan
-from services.referral.domain.consultation import Consultation
+from services.referral.domain.consultation import Consultation, Terms
 from services.referral.domain.course_refusals import HeldInTheFuture, HeldTooEarly, NothingToReport, ReportedBefore
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
+    CaseOnlyOffered,
     ConsentReasonMissing,
     ConsentWithoutChild,
     ConsultationNotOpen,
@@ -103,6 +104,14 @@ def test_when_it_can_have_been_held() -> None:
 def test_it_is_held_by_somebody_who_has_it_and_while_it_is_open() -> None:
     holds(course(waiting("a"))).then_refused(CaseHasNoPractitioner)
     holds(course(ended(held("a", by="ann")))).then_refused(ConsultationNotOpen)
+
+
+def test_a_case_that_is_only_offered_is_accepted_before_it_is_held() -> None:
+    """Else the offer would lapse, and the case go to somebody else, after the consultation."""
+    offered = held("a", by="ann", accept_by=NOON + timedelta(days=2))
+    holds(course(offered)).then_refused(CaseOnlyOffered)
+    lapsed = held("a", by="ann", unsettled=True, terms=Terms(leaves="offer_lapsed"))
+    holds(course(lapsed)).then_refused(CaseOnlyOffered)
 
 
 def test_an_anonymous_family_is_neither_visited_nor_worked_with_nor_planned_for() -> None:

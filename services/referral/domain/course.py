@@ -26,9 +26,11 @@ from services.referral.domain.commands import (
 from services.referral.domain.consultation import Consultation, Standing, staff, standing, still_open
 from services.referral.domain.course_refusals import HeldInTheFuture, HeldTooEarly, NothingToReport, ReportedBefore
 from services.referral.domain.ending import closed
+from services.referral.domain.offer import only_offered
 from services.referral.domain.progress import WITH_FAMILY, Holding, Progress, Report, begun
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
+    CaseOnlyOffered,
     ConsentReasonMissing,
     ConsentWithoutChild,
     FamilyNotNamed,
@@ -66,6 +68,8 @@ def hold(course: Course, command: HoldConsultation, cause: Cause) -> Decision[He
     held_at = command.held_at or cause.at
     if case.assigned_to is None:
         raise CaseHasNoPractitioner
+    if only_offered(case):
+        raise CaseOnlyOffered
     if held_at > cause.at:
         raise HeldInTheFuture
     if held_at < max(progress.started_at, *(h.held_at for h in progress.holdings), case.requested_at):

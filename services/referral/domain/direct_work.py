@@ -16,6 +16,7 @@ from chassis.value import replace, value
 from services.referral.domain.assignment import Seats
 from services.referral.domain.catalogue import Intervention
 from services.referral.domain.consultation import Consultation, Terms, staff, still_open
+from services.referral.domain.offer import only_offered
 from services.referral.domain.placing import in_line
 from services.referral.domain.pool import Pool
 from services.referral.domain.progress import WITH_FAMILY, Progress, begun, looked_at_again
@@ -155,7 +156,7 @@ def plan(found: AtPlanning, command: PlanDirectWork, cause: Cause) -> Decision[W
         raise FamilyNotNamed
     if case.assigned_to is None:
         raise CaseHasNoPractitioner
-    if case.accept_by is not None or (case.terms is not None and case.terms.leaves is not None):
+    if only_offered(case):
         raise CaseOnlyOffered
     if found.work is not None and found.work.status != "ended":
         raise DirectWorkGoesOn

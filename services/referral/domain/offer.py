@@ -99,5 +99,10 @@ def _given_back(
     return Decision(rows=(marked, refusal), due=(case.team_id,))
 
 
+def only_offered(case: Consultation) -> bool:
+    """Whoever has it has not accepted it, or is about to lose it: it may be somebody else's in a moment."""
+    return case.accept_by is not None or _leaving(case)
+
+
 def _leaving(case: Consultation) -> bool:
     return case.terms is not None and case.terms.leaves is not None
