@@ -10,8 +10,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from attune.facts import Case, Facts
+from attune.who_is_told import required
 from attune_contracts.event import Event
-from attune_contracts.notification import MessageKind
 from attune_contracts.referral import (
     CaseAssigned,
     CaseClosed,
@@ -23,7 +23,7 @@ from attune_contracts.referral import (
     WaitingListJoined,
 )
 from attune_contracts.screening import ScreeningCompleted, ScreeningNotCompleted
-from attune_contracts.workforce import PractitionerLeft, RecertificationDue, SupervisionOverdue
+from attune_contracts.workforce import PractitionerLeft
 
 Kind = Literal["lost", "twice", "wrong"]
 """Something that must be there and is not; something that is there more than once; anything else that contradicts."""
@@ -247,37 +247,6 @@ def _nothing_is_parked(facts: Facts) -> Iterator[Fault]:
 
 
 # --- messages ---------------------------------------------------------------------------------------------------------
-
-Due = tuple[MessageKind, UUID, UUID | str]
-"""What must be told, about which screening or case, and to whom (or to whoever has this duty)."""
-
-
-def required(e: Event) -> list[Due]:
-    """Who must be told because of this event: said once more, so that the service's own rules are checked by others."""
-    if isinstance(e, CaseAssigned):
-        return _owner_and_asker("case_assigned", e, e.practitioner_id)
-    if isinstance(e, CaseHandedOver):
-        return _owner_and_asker("case_handed_over", e, e.to_practitioner_id)
-    if isinstance(e, WaitingListJoined):
-        return [("case_waiting", e.consultation_id, e.requested_by)]
-    if isinstance(e, RecertificationDue):
-        return [("recertification_due", e.practitioner_id, e.practitioner_id)]
-    if isinstance(e, SupervisionOverdue):
-        about: Due = ("supervision_overdue", e.practitioner_id, e.practitioner_id)
-        return [about, ("supervision_overdue", e.practitioner_id, "team_lead")]
-    due: list[Due] = []
-    if isinstance(e, ScreeningCompleted):
-        if e.outcome == "urgent_concern":
-            due.append(("urgent_concern", e.screening_id, "safeguarding_lead"))
-        if e.certificate != "valid":
-            due.append(("certificate_lapsed", e.screening_id, "team_lead"))
-    return due
-
-
-def _owner_and_asker(kind: MessageKind, e: CaseAssigned | CaseHandedOver, owner: UUID | None) -> list[Due]:
-    to_owner: list[Due] = [] if owner is None else [("case_assigned_to_you", e.consultation_id, owner)]
-    return to_owner if owner == e.requested_by else [*to_owner, (kind, e.consultation_id, e.requested_by)]
-
 
 ASKED_FOR = frozenset({"please_call", "booklet"})
 """What a person asks to be sent to a caregiver, or a date does: no event says that it must be."""

@@ -163,6 +163,7 @@ _LETTERS = {
     "case_waiting": "the case waits",
     "case_handed_over": "the case changed hands",
     "urgent_concern": "an urgent concern",
+    "safeguarding_raised": "a risk seen in the work with a case",
     "certificate_lapsed": "a screening without valid certificate",
     "recertification_due": "a certificate runs out soon",
     "supervision_overdue": "supervision is overdue",

@@ -13,6 +13,7 @@ MessageKind = Literal[
     "case_waiting",
     "case_handed_over",
     "urgent_concern",
+    "safeguarding_raised",
     "certificate_lapsed",
     "recertification_due",
     "supervision_overdue",

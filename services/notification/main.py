@@ -68,7 +68,7 @@ INPUTS = (
     on(ChildDied, decide=losses.child_died, state=store.of_family),
     on(ChildAdopted, decide=losses.child_adopted, state=store.of_family),
     on(RecordsMerged, decide=losses.records_merged, state=store.of_merging),
-    on(SafeguardingRaised, decide=losses.risk_seen, state=store.of_child),
+    on(SafeguardingRaised, decide=telling.safeguarding_raised, state=store.of_child),
     # Who they are, whether they may be written to, and who is told for a team.
     command(
         "PUT /recipients/{recipient_id}",

@@ -201,6 +201,8 @@ async def test_a_risk_seen_in_a_consultation_and_tasks_that_are_passed_on(field:
     baby, case, ann = await concern(field, team)
     await field.does(ann, f"POST /consultations/{case['consultation_id']}/holding", {"outcome": "safeguarding"})
     await told(field, "safeguarding-raised", baby.child_id)
+    # then the safeguarding lead is told of it
+    await field.message("safeguarding_raised", case["consultation_id"], to=team.safeguarding_lead)
     (task,) = await told(field, "task-raised", baby.child_id, kind="safeguarding")
     # when she gives the task to the lead, and the lead does it
     await field.does(ann, f"POST /tasks/{task['task_id']}/delegation", {"to_owner_id": team.team_lead.id})

@@ -11,9 +11,11 @@ import pytest
 
 from attune_contracts.event import Event
 from attune_contracts.notification import Channel
+from attune_contracts.referral import SafeguardingRaised
 from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import Decision
 from services.notification.domain import telling
+from services.notification.domain.family import Waiting
 from services.notification.domain.message import GIVE_UP_AFTER, LEASE, Message
 from services.notification.domain.policy import Recipient, Terms
 from services.notification.domain.telling import Addressed
@@ -110,6 +112,24 @@ def test_an_urgent_concern_is_told_to_the_safeguarding_lead_before_everything_el
     )
     assert (flag.child_id, flag.raised_at, flag.because) == (CHILD, NOON, "urgent_concern")
     assert (row.kind, row.duty, row.team_id, row.about_id) == ("urgent_concern", "safeguarding_lead", TEAM, SCREENING)
+    assert row.next_due_at < NOON
+
+
+@pytest.mark.parametrize("child_id", [CHILD, None])
+def test_a_risk_seen_is_told_to_the_safeguarding_lead_before_everything_else(child_id: UUID | None) -> None:
+    event = SafeguardingRaised(
+        consultation_id=CASE,
+        child_id=child_id,
+        team_id=TEAM,
+        raised_by=SPECIALIST,
+        during="consultation",
+        raised_at=NOON,
+    )
+    decision = given(Waiting(None)).when(telling.safeguarding_raised, event).then()
+    (row,) = [row for row in decision.rows if isinstance(row, Message)]
+    assert (row.kind, row.duty, row.team_id, row.about_id) == ("safeguarding_raised", "safeguarding_lead", TEAM, CASE)
+    assert row.child_id == child_id
+    assert row.next_due_at is not None
     assert row.next_due_at < NOON
 
 

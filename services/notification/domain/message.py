@@ -23,7 +23,7 @@ LEASE: dict[str, timedelta] = {
 }
 """By channel; longer than any send may take, so that nobody judges an attempt that is still under way."""
 
-URGENT: frozenset[MessageKind] = frozenset({"urgent_concern"})
+URGENT: frozenset[MessageKind] = frozenset({"urgent_concern", "safeguarding_raised"})
 
 TO_CAREGIVERS: frozenset[MessageKind] = frozenset({"booklet", "please_call"})
 """Their texts name no service, no child and no topic: who else reads them must learn nothing."""

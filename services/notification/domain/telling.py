@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from attune_contracts.notification import MessageKind, RecipientKind
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
+from attune_contracts.referral import CaseAssigned, CaseHandedOver, SafeguardingRaised, WaitingListJoined
 from attune_contracts.screening import ScreeningCompleted
 from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import NOTHING, Cause, Decision
-from chassis.value import value
-from services.notification.domain.family import SafetyFlag
+from chassis.value import replace, value
+from services.notification.domain.family import SafetyFlag, Waiting
 from services.notification.domain.hours import next_of
+from services.notification.domain.losses import risk_seen
 from services.notification.domain.message import GIVE_UP_AFTER, HONOURS_KEY, LEASE, URGENT, Message
 from services.notification.domain.policy import Allowed, Recipient, Terms, may_send, standing_of
 
@@ -62,6 +63,14 @@ def screening_completed(_: None, event: ScreeningCompleted, cause: Cause) -> Dec
     if event.certificate != "valid":
         letters.append(_to_duty("certificate_lapsed", "team_lead", about, event.team_id, cause))
     return Decision(rows=tuple(letters)) if letters else NOTHING
+
+
+def safeguarding_raised(at: Waiting, event: SafeguardingRaised, cause: Cause) -> Decision:
+    """The safeguarding lead is told at once; caregivers are not written to until somebody sets their policy anew."""
+    about = (event.consultation_id, event.child_id)
+    to_lead = _to_duty("safeguarding_raised", "safeguarding_lead", about, event.team_id, cause)
+    held_back = risk_seen(at, event, cause)
+    return replace(held_back, rows=(to_lead, *held_back.rows))
 
 
 def recertification_due(recipient: Recipient | None, event: RecertificationDue, cause: Cause) -> Decision:
