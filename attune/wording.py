@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from attune import wording_of_work
 from attune_contracts import notification, referral, screening, workforce
 from attune_contracts.event import Event
 
@@ -157,6 +156,11 @@ def _task(e: referral.TaskRaised, names: Names) -> str:
     return f"task for {names(e.owner_id) if e.owner_id is not None else 'the leads'}: {words(e.kind)}"
 
 
+def _session(e: referral.SessionRecorded, names: Names) -> str:
+    how = "MISSED" if e.attendance == "missed" else words(e.attendance)
+    return f"session {e.number} with {names(e.practitioner_id)}: {how}"
+
+
 _LETTERS = {
     "case_assigned_to_you": "a case is yours",
     "case_assigned": "the case is assigned",
@@ -185,7 +189,6 @@ def _certificate(e: Any, names: Names, what: str) -> str:
 
 
 _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
-    **wording_of_work.SAID,
     screening.PregnancyRegistered.type: lambda e, _: _days(e.expected_in_days, "expected in", "was expected"),
     screening.BirthRecorded.type: _born,
     screening.BirthCorrected.type: lambda e, _: f"date of birth corrected: {e.age_days} days old",
@@ -223,6 +226,12 @@ _SAID: Final[dict[str, Callable[[Any, Names], str]]] = {
     referral.TaskHandedOver.type: lambda e, _: f"task {words(e.kind)} {e.reason}",
     referral.TaskDone.type: lambda e, _: f"task {words(e.kind)}: {words(e.outcome)}",
     referral.ConsultationWithdrawn.type: lambda e, names: f"taken back by {names(e.withdrawn_by)}",
+    referral.CaseAccepted.type: lambda e, names: f"accepted by {names(e.practitioner_id)}",
+    referral.ConsentRecorded.type: lambda e, _: f"consent: {words(e.consent)}",
+    referral.DirectWorkStarted.type: lambda e, _: f"{words(e.intervention)}, {e.planned_sessions} sessions planned",
+    referral.SessionRecorded.type: _session,
+    referral.MeasureRecorded.type: lambda e, _: f"{words(e.instrument)} at the {e.point}",
+    referral.DirectWorkEnded.type: lambda e, _: f"direct work ended, {words(e.reason)}: {e.sessions_attended} sessions",
     notification.MessageSent.type: lambda e, names: f"told {_letter(e, names)}",
     notification.MessageDelivered.type: lambda e, names: f"reached {_letter(e, names)}",
     notification.MessageFailed.type: lambda e, names: f"NOT told {_letter(e, names)} ({words(e.reason)})",
