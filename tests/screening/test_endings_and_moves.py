@@ -19,7 +19,8 @@ from attune_contracts.screening import (
 )
 from chassis.commands import Command, parse
 from chassis.decision import Due, Refused
-from services.screening.domain import birth, child, correcting, ending, moving, screening, window
+from chassis.working_days import start_of
+from services.screening.domain import birth, child, correcting, eligibility, ending, moving, screening, window
 from services.screening.domain.birth import AtBirth
 from services.screening.domain.child import Child, RecordEnded
 from services.screening.domain.commands import (
@@ -226,6 +227,14 @@ def test_a_window_that_closed_while_it_was_away_is_not_missed(days: int, state: 
     later = NOON + timedelta(days=days)
     row = given(away).when(moving.move, moves(OTHER_TEAM, later), at=later).row
     assert row.window_state == state
+
+
+def test_nobody_arrives_before_the_day_of_birth() -> None:
+    begins = start_of(TODAY)
+    on_the_day = arrival(born_on=TODAY, arrived_at=begins)
+    given(AtBirth(cohort=COHORT_NOW)).when(moving.arrive, on_the_day).then_decided()
+    the_day_before = arrival(born_on=TODAY, arrived_at=begins - timedelta(microseconds=1))
+    given(AtBirth(cohort=COHORT_NOW)).when(moving.arrive, the_day_before).then_refused(eligibility.BeforeBirth)
 
 
 def test_who_arrives_is_told_as_born_and_as_moved_in() -> None:

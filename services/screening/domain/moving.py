@@ -16,9 +16,10 @@ from services.screening.domain.birth import (
     born_event,
     check_date,
 )
+from services.screening.domain.calendar import age_days
 from services.screening.domain.child import Child, NoLiveBirth, alive_here, counted
 from services.screening.domain.commands import MoveChild, RecordArrival
-from services.screening.domain.eligibility import CLOCK_TOLERANCE, InFuture
+from services.screening.domain.eligibility import CLOCK_TOLERANCE, BeforeBirth, InFuture
 from services.screening.domain.window import begin, come_back, wind
 
 
@@ -26,13 +27,6 @@ class MovedSince(Refused):
     """A later move of this child is recorded already."""
 
     field = "moved_at"
-
-
-class ArrivedBeforeBirth(Refused):
-    """The child was not born by then."""
-
-    status = 422
-    field = "arrived_at"
 
 
 class Moved(Reply):
@@ -65,6 +59,8 @@ def arrive(state: AtBirth, command: RecordArrival, cause: Cause) -> Decision[Mov
     if arrived_at > cause.at + CLOCK_TOLERANCE:
         raise InFuture(field="arrived_at")
     check_date(command.born_on, cause)
+    if age_days(command.born_on, arrived_at) < 0:
+        raise BeforeBirth(field="arrived_at")
     known = state.child if command.child_id is not None else next(iter(state.same_number), None)
     if known is not None:
         return _comes_back(known, command, arrived_at, cause)
