@@ -11,8 +11,9 @@ from attune_contracts.referral import (
     ConsultationRequested,
     ConsultationWithdrawn,
 )
+from chassis.working_days import ENGLAND
 from services.referral.domain import consultation, course, ending
-from services.referral.domain.clocks import Course
+from services.referral.domain.clocks import Course, running
 from services.referral.domain.commands import (
     AcknowledgeConsultation,
     CloseCase,
@@ -177,7 +178,7 @@ def test_the_first_acknowledgement_counts() -> None:
     )
     seen, progress = then.then_decided().rows
     assert seen == replace(waiting, acknowledged_by=SPECIALIST, acknowledged_at=NOON)
-    assert progress.breaches == "held"
+    assert [c.term.clock for c in running(Course(seen, progress, None, None), ENGLAND)] == ["held", "ceiling"]
     again = given(Course(seen, progress, None, None)).by(some_id("another"))
     again.when(course.acknowledge, command).then_nothing()
 

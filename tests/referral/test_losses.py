@@ -86,7 +86,7 @@ def test_who_has_the_case_decides_how_it_ends_and_its_clocks_stop_at_once(event:
     assert (raised.kind, raised.owner_id, raised.about_id) == (kind, ANN, mine.consultation_id)
     assert rows(then, Consultation) == []
     (progress,) = rows(then, Progress)
-    assert (progress.stopped, progress.next_due_at, progress.breaches) == (gone, None, None)
+    assert (progress.stopped, progress.next_due_at) == (gone, None)
     assert rows(then, Child)[0].gone == gone
     later = looked(Course(mine, progress, None, None), NOON + timedelta(days=400))
     assert later.events == ()

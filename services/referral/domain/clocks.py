@@ -119,21 +119,15 @@ def _end(term: Term, since: datetime, days: int, pauses: tuple[Pause, ...], cale
 
 
 def reckoned(course: Course, case: Consultation, progress: Progress, cause: Cause) -> Progress:
-    """The course with its instants as rules and calendar give them: what breaches first, and when to look again."""
+    """The course with its instants as rules and calendar give them: when to look again."""
     at, child = cause.at, course.child
     clocks = running(replace(course, case=case, progress=progress), cause.calendar)
-    first = min((c for c in clocks if c.due_at is not None), key=lambda c: (c.due_at, c.term.clock), default=None)
     looks = [t for c in clocks for t in _untold(c, progress, at)]
     if child is not None and child.born_at is not None and case.status in OPEN and progress.stopped is None:
         looks += [limit.at for limit in ages.to_come(child.born_at, progress.ages_told, at)]
     if clocks:
         looks.append(at + AGAIN)
-    return replace(
-        progress,
-        breaches=first.term.clock if first is not None else None,
-        breaches_at=first.due_at if first is not None else None,
-        next_due_at=min(looks, default=None),
-    )
+    return replace(progress, next_due_at=min(looks, default=None))
 
 
 def _untold(clock: Running, progress: Progress, at: datetime) -> list[datetime]:

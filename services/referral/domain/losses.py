@@ -181,7 +181,7 @@ def _lost(about: AboutChild, child: Child, gone: Gone, cause: Cause) -> Decision
 
 def overtaken(case: Consultation, course: Progress, gone: Gone, cause: Cause) -> Decision:
     """One open consultation about a child that is gone, however it comes to be known."""
-    stopped = replace(course, stopped=gone, breaches=None, breaches_at=None, next_due_at=None)
+    stopped = replace(course, stopped=gone, next_due_at=None)
     owner = case.assigned_to or case.requested_by
     raised = tasks.about_case(case, _KIND.get(gone, "loss"), str(cause.id), cause, owner_id=owner)
     if case.assigned_to is not None:

@@ -103,9 +103,6 @@ class Progress:
     endings: tuple[Ending, ...] = ()
     stopped: Gone | None = None
     """What ended every clock at once, whoever has the case."""
-    breaches: ClockName | None = None
-    """The clock that breaches next or has been breached longest."""
-    breaches_at: datetime | None = None
     next_due_at: datetime | None = None
     """When to look again."""
 

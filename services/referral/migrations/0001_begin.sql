@@ -287,12 +287,9 @@ CREATE TABLE progress (
     onward_plan text,
     endings jsonb NOT NULL,
     stopped text,
-    breaches text,
-    breaches_at timestamptz,
     next_due_at timestamptz,
 
-    CONSTRAINT what_is_stopped_is_not_due CHECK (stopped IS NULL OR next_due_at IS NULL),
-    CONSTRAINT next_breach_has_its_clock CHECK ((breaches IS NULL) = (breaches_at IS NULL))
+    CONSTRAINT what_is_stopped_is_not_due CHECK (stopped IS NULL OR next_due_at IS NULL)
 ) WITH (fillfactor = 80);
 
 CREATE INDEX progress_due ON progress (next_due_at) WHERE next_due_at IS NOT NULL;
