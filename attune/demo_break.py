@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from attune.clinic.sight import Trouble
 
 REPORT = ROOT / "reports" / "demo-break.json"
-SETTLES_WITHIN_S = 90.0
 
 
 def demo_break(

@@ -41,10 +41,6 @@ FROM given, (VALUES ('bbb3', 1, 'pregnancy-registered'), ('bbb4', 2, 'birth-reco
 _CHUNK = 20_000
 
 
-OPEN_EVERY = 20
-"""One stored case in so many is still open; the others were closed after a while."""
-
-
 async def store_cases(
     connections: Mapping[str, asyncpg.Connection], people: People, first: int, last: int, told: Callable[[str], None]
 ) -> None:

@@ -247,7 +247,6 @@ class Campaign:
             processes=tuple(
                 Process(m.service, m.process.pid, m.url) for m in site.crew.members if m.process is not None
             ),
-            operator_token=site.people.operator.token,
             answers=tuple(ledger.answers),
             bad_messages=end.bad_messages,
             error_bodies=tuple(ledger.error_bodies),

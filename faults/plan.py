@@ -10,9 +10,6 @@ from typing import Any
 SERVICES = ("screening", "referral", "notification", "workforce")
 READERS = ("screening", "referral", "notification")
 """Services with a consumer group of their own, of which there can be several members."""
-_WRITES = ("commit.before", "commit.after", "publish.before", "publish.after", "forget.after")
-_READS = ("acknowledge.before", "acknowledge.after")
-_SENDS = ("send.before", "send.after")
 POINTS: Mapping[str, tuple[str, ...]] = {
     "commit.before": SERVICES,
     "commit.after": SERVICES,

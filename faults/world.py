@@ -96,7 +96,6 @@ class World:
     logs: tuple[Path, ...]
     urls: Mapping[str, str]
     processes: tuple[Process, ...]
-    operator_token: str = field(repr=False)
     answers: tuple[Answer, ...] = ()
     bad_messages: tuple[BadMessage, ...] = ()
     foreign: tuple[Foreign, ...] = ()

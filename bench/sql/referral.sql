@@ -1,3 +1,4 @@
+-- One stored case in twenty is still open; the others were closed after a while.
 WITH g AS MATERIALIZED (
   SELECT n, pg_temp.stored_at(n) AS at, pg_temp.stored_id('child', n) AS child_id, n % 20 = 0 AS is_open,
     pg_temp.stored_id('consultation', n) AS consultation_id, 1 + n % cardinality($3::uuid[]) AS team,

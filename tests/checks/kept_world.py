@@ -108,7 +108,6 @@ WORLD = World(
     logs=(),
     urls={},
     processes=(Process("screening", 11, "http://127.0.0.1:1"),),
-    operator_token="",
     answers=(answer(), answer(REFUSED_KEY, 422)),
     bad_messages=(BAD,),
     canaries=CANARIES,

@@ -200,6 +200,5 @@ def _world(crew: Crew) -> World:
         logs=tuple(stack.layout.logs.glob("*.log")),
         urls={service: stack.url(service) for service in DEATHS},
         processes=tuple(Process(service, pid, stack.url(service)) for service, pid in crew.pids().items()),
-        operator_token=stack.token("operator"),
         canaries=(*ISSUED, *ANSWERS.values()),
     )
