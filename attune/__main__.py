@@ -23,6 +23,8 @@ COMMANDS = {
     "case": "attune.case:case",
     "status": "attune.status:status",
     "parked": "attune.parked:parked",
+    "backup": "attune.backup:backup",
+    "restore": "attune.restore:restore",
     "refill": "attune.refill:refill",
     "replay": "attune.replay:replay",
     "describe": "attune.describe:describe",

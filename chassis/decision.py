@@ -90,6 +90,18 @@ class Decision(Generic[ReplyT]):
 NOTHING: Decision[Any] = Decision()
 
 
+@value(frozen=True, slots=True)
+class Recalled:
+    """A command that is lost with a database, as an event that it led to says all of it; for `Service.recalls`."""
+
+    command: Any
+    by: str = ""
+    with_others: bool = False
+    """Also where its cause told more than this event: the rule tells that again too."""
+    row: UUID | None = None
+    """A row whose clock must not decide by itself what this command is about to say."""
+
+
 class Refused(Exception):
     """A rule says no: an answer to a command, with the rule's name and the field it is about, never the value.
 

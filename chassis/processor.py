@@ -29,6 +29,7 @@ from chassis.inputs import AtOnce, CommandIntake, DueIntake, EventIntake, Intake
 from chassis.parked import Parking, Record, parked_row
 from chassis.problem import Unavailable
 from chassis.tables import Rows, Table, needs_of
+from chassis.told_before import ToldBefore
 from chassis.value import replace
 from chassis.working_days import ENGLAND, Calendar
 from chassis.writing import StartAgain, Told, Writing
@@ -138,6 +139,8 @@ class Processor:
         self.clocks = {clock.table: clock for clock in clocks}
         self._apart_until = 0.0
         self.parking = Parking()
+        self.told_before: ToldBefore | None = None
+        """While the service lives through again what came in before its database was set back."""
         self.on_events: Callable[[], None] = lambda: None
         self.on_rows: list[Callable[[Sequence[Stored]], None]] = []
         self.on_due: Callable[[Table, Sequence[UUID]], None] = lambda _table, _keys: None
@@ -244,6 +247,8 @@ class Processor:
         await work.rows.load(connection, work.asked())
         work.decide()
         await work.recall(connection)
+        if self.told_before is not None:
+            self.told_before.sort_out(work.writing)
         if careful:
             await work.refuse_existing(connection)
         writing = work.writing
@@ -257,6 +262,8 @@ class Processor:
     def _after(self, work: _Work) -> None:
         """What follows a commit within the process: hints, which may all be lost."""
         telemetry.BATCH_INPUTS.observe(len(work.inputs))
+        if self.told_before is not None:
+            self.told_before.forget(work.writing.come_to_again)
         if work.writing.parked:
             self.parking.any_open = True
         if work.writing.events:

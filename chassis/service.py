@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from fastapi import APIRouter
 from uuid_utils.compat import uuid7
 
 from attune_contracts.catalogue import PARTITIONS, topic
+from attune_contracts.event import Event
 from chassis import database, describe, failpoints, migrations, telemetry
 from chassis.access import Access
 from chassis.admission import Admission
@@ -36,6 +37,7 @@ from chassis.operator import operator_routes, time_routes
 from chassis.parked import Record, headers_of
 from chassis.processor import Answer, Input, Outcome, Processor, Stored, due_input
 from chassis.reading import read_record
+from chassis.recovery import Recall, Recovery
 from chassis.relay import Relay
 from chassis.replay import Replaying
 from chassis.retention import Retention
@@ -68,6 +70,8 @@ class Service:
     """Work beside the processor, such as sending; each runs from start to stop and is cancelled at the end."""
     stuck: str | None = None
     """Query of the cases that wait in this service, as `chassis/stuck.py` reads it."""
+    recalls: Mapping[type[Event], Recall] = field(default_factory=dict)
+    """For a database that was set back: commands that the service's own events say all of."""
 
     @property
     def commands(self) -> list[CommandIntake]:
@@ -174,12 +178,13 @@ class Running:
         self.processor.on_events = self.relay.wake
         self.processor.on_due = self._hint
         context = self.context = Context(service, settings, self.processor, self.admission, self.pool)
+        retention = Retention(self.pool, settings, now=self.processor.now, is_mine=lambda: self.relay.holds_lock)
+        await retention.make_months()
+        await Recovery(self).run()
         for work in service.background:
             self._spawn(work(context), work)
         self._spawn(self.relay.run(), "relay")
         self._spawn(self.relay.refilling.watch(self.pool), "refill")
-        retention = Retention(self.pool, settings, now=self.processor.now, is_mine=lambda: self.relay.holds_lock)
-        await retention.make_months()
         self._spawn(retention.run(), "retention")
         probe = Probe(self.broker, [topic(service.name), *service.topics])
         self._spawn(probe.run(), "probe")

@@ -25,6 +25,11 @@ _PARKED = """SELECT 'parked' AS what, p.id AS about,
 FROM parked p WHERE p.state = 'failed' ORDER BY p.ordinal LIMIT $1"""
 
 
+_RECALLED = """SELECT 'told_before' AS what, event_id AS about, key AS child_id, recorded_at AS since,
+  type || ' was told before the restore' AS detail, true AS wrong
+FROM recalled WHERE NOT EXISTS (SELECT FROM recoveries WHERE state = 'open') ORDER BY recorded_at LIMIT $1"""
+
+
 def stuck_sql(query: str) -> str:
     """A service's own query (`what, about, child_id, since, detail, wrong`; $1 now) bounded and in order."""
     return f"SELECT {_COLUMNS} FROM ({query}) AS found ORDER BY wrong DESC, since LIMIT {MOST}"  # noqa: S608
@@ -36,6 +41,7 @@ async def stuck(
     """Rows of what, about which id, which child, since when, why, and whether it must not be so; the oldest first."""
     rows = await connection.fetch(_UNPUBLISHED, now - SOON, MOST)
     rows += await connection.fetch(_PARKED, MOST)
+    rows += await connection.fetch(_RECALLED, MOST)
     for clock in clocks:
         if clock.table.due_field is not None:
             rows += await connection.fetch(_late(clock), now - SOON)

@@ -73,6 +73,17 @@ class Stretch:
     ends: int
 
 
+async def done_by(broker: Broker, group: str) -> dict[Place, int]:
+    """Where a group stands in each partition that it ever read."""
+    admin = AIOKafkaAdminClient(**broker.client, request_timeout_ms=5_000)
+    try:
+        await admin.start()
+        done = await admin.list_consumer_group_offsets(group)
+        return {(tp.topic, tp.partition): at.offset for tp, at in done.items()}
+    finally:
+        await admin.close()
+
+
 async def stretches(
     broker: Broker,
     group: str,

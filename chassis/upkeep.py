@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from attune_contracts.catalogue import topic
 from attune_contracts.event import Code, Instant
-from chassis import refill, replay
+from chassis import recovery, refill, replay
 from chassis.access import Caller
 from chassis.database import ACQUIRE_SECONDS
 from chassis.decision import Refused
@@ -90,6 +90,14 @@ def upkeep_routes(reads: Reads, running: Running) -> APIRouter:
         async with reads.connection() as connection:
             return await stuck(connection, running.processor.now(), running.service.clocks, running.service.stuck)
 
+    @router.post("/recalled/settlement")
+    async def settle_recalled(
+        caller: Caller = Depends(may_act), x_operator: Code | None = Header(None)
+    ) -> dict[str, int]:
+        """After a restore: people have seen to everything that was told since the backup and is not so here."""
+        async with running.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return {"settled": await recovery.settle(connection, recorded_as(caller, x_operator))}
+
     @router.get("/refills", dependencies=[may_look])
     async def refills() -> list[dict[str, Any]]:
         """Refills of the service's topic and how far they have come."""
@@ -157,6 +165,7 @@ def _replay_routes(router: APIRouter, reads: Reads, running: Running) -> None:
 async def _standing(reads: Reads, running: Running) -> dict[str, Any]:
     async with reads.connection() as connection:
         row = dict(await connection.fetchrow(_STANDING) or {})
+        restored = await recovery.latest(connection)
         again = {"refill": await refill.listed(connection), "replay": await replay.listed(connection)}
     ready, detail = running.health.ready()
     now: datetime = running.processor.now()
@@ -169,6 +178,7 @@ async def _standing(reads: Reads, running: Running) -> dict[str, Any]:
         "topic": topic(running.service.name),
         "topic_since": now - keeps,
         "reads": running.service.topics,
+        "recovery": restored,
         **{name: next((one for one in ones if one["state"] == "open"), None) for name, ones in again.items()},
     }
 

@@ -72,13 +72,15 @@ class Writing:
     inbox: list[tuple[UUID, datetime, bytes | None, int | None, bytes | None]] = field(default_factory=list)
     events: list[Told] = field(default_factory=list)
     parked: list[tuple[Any, ...]] = field(default_factory=list)
+    come_to_again: list[UUID] = field(default_factory=list)
+    """Events told before the database was set back, which are true here again."""
     unless_parked: bool = False
     """Give up when any input of this service is parked: the batch must then look which keys may go on."""
 
     async def write(self, connection: Connection, rows: Rows) -> None:
         """Writes all or nothing. Raises DivisionByZeroError when a row had changed since it was read."""
         tables = tuple(sorted((t for t, changed in rows.changed.items() if changed), key=lambda t: t.name))
-        if not (tables or self.inbox or self.events or self.parked):
+        if not (tables or self.inbox or self.events or self.parked or self.come_to_again):
             return
         arguments: list[Any] = []
         if self.inbox:
@@ -87,11 +89,14 @@ class Writing:
             arguments += self._event_parameters()
         if self.parked:
             arguments += [list(column) for column in zip(*self.parked, strict=True)]
+        if self.come_to_again:
+            arguments.append(self.come_to_again)
         for table in tables:
             versions = rows.next_versions(table)
             arguments += table.parameters(versions)
             arguments.append(len(versions))
-        shape = (bool(self.inbox), bool(self.events), bool(self.parked), self.unless_parked, tables)
+        parts = (bool(self.inbox), bool(self.events), bool(self.parked), bool(self.come_to_again))
+        shape = (*parts, self.unless_parked, tables)
         await connection.fetchval(_statement(*shape), *arguments)
 
     def _event_parameters(self) -> list[Any]:
@@ -120,7 +125,9 @@ class Writing:
 
 
 @lru_cache(maxsize=512)
-def _statement(inbox: bool, events: bool, parked: bool, unless_parked: bool, tables: tuple[Table, ...]) -> str:
+def _statement(  # noqa: PLR0917
+    inbox: bool, events: bool, parked: bool, again: bool, unless_parked: bool, tables: tuple[Table, ...]
+) -> str:
     parts: list[str] = []
     checks = ["true"]
     n = 0
@@ -137,6 +144,8 @@ def _statement(inbox: bool, events: bool, parked: bool, unless_parked: bool, tab
         parts.append(numbered(_EVENTS, 11))
     if parked:
         parts.append(f"p AS ({numbered(_PARK, 13)})")
+    if again:
+        parts.append(numbered("r AS (DELETE FROM recalled WHERE event_id = ANY({0}::uuid[]))", 1))
     for at, table in enumerate(tables):
         parts.append(f"t{at} AS ({table.write_sql(n + 1)})")
         n += 1 + len(table.columns) + 1

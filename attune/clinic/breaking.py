@@ -25,6 +25,7 @@ from attune.clinic.story import Story
 from attune.clinic.world import World
 from attune.facts import Facts, Gatherer
 from attune.stack.stack import Stack
+from attune.upkeep import readers_of
 from attune_contracts.catalogue import topic
 
 PATIENCE_S = 90.0
@@ -109,7 +110,9 @@ class BreakingDay(Day):
         """Looks who is stuck and why, and gives the unreadable record up, at each reader."""
         child = str(self._child(step))
         async with Asking(self.addresses) as asking:
-            rows = await self._until(lambda: self._parked(asking, child, behind=True), "both readers hold the family")
+            rows = await self._until(
+                lambda: self._parked(asking, child, behind=True), "every reader holds the family up"
+            )
             found = await status.look(self.addresses)
             self._say("attune status:")
             self._console.print(status.shown(found, every=False))
@@ -120,9 +123,9 @@ class BreakingDay(Day):
             await self._until(lambda: self._nothing_parked(asking, child), "what waited behind it follows")
 
     async def _parked(self, asking: Asking, child: str, *, behind: bool) -> list[tuple[str, dict[str, Any]]] | None:
-        """The failed inputs of a family, once both readers have one (and later ones behind it)."""
+        """The failed inputs of a family, once every reader has one (and later ones behind it)."""
         found = []
-        for service in ("referral", "notification"):
+        for service in readers_of("screening"):
             rows = [r for r in await asking.get(service, "/parked", role="operator") if r["key"] == child]
             failed = [r for r in rows if r["state"] == "failed"]
             if not failed or (behind and len(rows) == len(failed)):
@@ -131,7 +134,7 @@ class BreakingDay(Day):
         return found
 
     async def _nothing_parked(self, asking: Asking, child: str) -> bool:
-        for service in ("referral", "notification"):
+        for service in readers_of("screening"):
             if any(r["key"] == child for r in await asking.get(service, "/parked", role="operator")):
                 return False
         return True

@@ -124,6 +124,32 @@ CREATE TABLE replays (
 CREATE UNIQUE INDEX one_replay_of_a_partition ON replays (topic, partition) WHERE state = 'open';
 COMMENT ON TABLE replays IS 'Partitions that this service reads again, from where to where, and how far that has come.';
 
+CREATE TABLE recoveries (
+    recovery_id uuid PRIMARY KEY,
+    taken_at    timestamptz NOT NULL,
+    lost_at     timestamptz NOT NULL,
+    state       text NOT NULL DEFAULT 'open' CONSTRAINT recovery_states CHECK (state IN ('open', 'done')),
+    recalled    bigint NOT NULL DEFAULT 0,
+    relived     bigint NOT NULL DEFAULT 0,
+    total       bigint NOT NULL DEFAULT 0,
+    apart       bigint NOT NULL DEFAULT 0,
+    asked_by    text NOT NULL,
+    asked_at    timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
+    CONSTRAINT ended_recovery_says_when CHECK ((state = 'open') = (ended_at IS NULL))
+);
+COMMENT ON TABLE recoveries IS 'This database was set back to a backup: what was told since is recalled, what came in since is lived through again.';
+
+CREATE TABLE recalled (
+    event_id     uuid PRIMARY KEY,
+    key          uuid NOT NULL,
+    type         text NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    causation_id uuid NOT NULL,
+    data         bytea NOT NULL
+);
+COMMENT ON TABLE recalled IS 'Told after the backup and not come to again: others know it, the tables here do not.';
+
 CREATE TABLE outbox (
     position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     recorded_at    timestamptz NOT NULL,

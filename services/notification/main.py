@@ -28,6 +28,7 @@ from services.notification.domain import (
     delivery,
     family,
     losses,
+    recalled,
     receipt,
     recipient,
     repair,
@@ -37,6 +38,7 @@ from services.notification.domain.commands import (
     AskToCall,
     EraseRecipient,
     GiveBooklet,
+    RecallEnd,
     RecordDelivery,
     SendAgain,
     SendBooklet,
@@ -132,6 +134,7 @@ INPUTS = (
     # A message is due: it is claimed for the courier, who sends it and reports what became of it.
     due(store.messages, decide=delivery.clock, state=store.at_sending),
     command(None, RecordDelivery, decide=delivery.record, state=store.at_result),
+    command(None, RecallEnd, decide=recalled.settle, state=store.at_result),
     command("POST /receipts/notify", TakeReceipt, decide=receipt.take, state=store.at_receipt, may="receipt.take"),
     # A person puts right what ended badly.
     command(
@@ -185,5 +188,6 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     roles=ROLES,
     stuck=store.STUCK,
+    recalls=recalled.RECALLS,
     background=(send_claimed,),
 )

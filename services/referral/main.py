@@ -29,6 +29,7 @@ from services.referral.domain import (
     measuring,
     membership,
     offer,
+    recalled,
     sessions,
     team_policy,
     whole_caseload,
@@ -218,4 +219,5 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     roles=ROLES,
     stuck=store.STUCK,
+    recalls=recalled.RECALLS,
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.notification import BookletGiven, BookletMissed, Channel, GivenHow
-from chassis.decision import NOTHING, Cause, Decision, Due, Following, Reply
+from chassis.decision import NOTHING, Cause, Decision, Due, Following, Reply, derived_id
 from chassis.value import replace
 from services.notification.domain.caregiver import message_to
 from services.notification.domain.commands import GiveBooklet, SendBooklet
@@ -74,7 +74,9 @@ def clock(family: Family | None, _due: Due, cause: Cause) -> Decision:
         return NOTHING
     due_by = family.booklet_due_by
     if due_by is None or cause.at < due_by:
-        sent, messages = _sent(family, cause)
+        # The same messages whenever this is decided: a clock has no id that outlasts its database.
+        of_family = derived_id(family.pregnancy_id, f"booklet {family.next_due_at.isoformat()}")
+        sent, messages = _sent(family, replace(cause, id=of_family))
         return Decision(rows=(sent, *messages))
     missed = timed(replace(family, booklet="missed"))
     if family.team_id is None:

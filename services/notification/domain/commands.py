@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from attune_contracts.event import Code, Instant, Language
-from attune_contracts.notification import GivenHow
+from attune_contracts.notification import (
+    GivenHow,
+    MessageDelivered,
+    MessageDoubtful,
+    MessageFailed,
+    MessageSent,
+    MessageSuppressed,
+)
 from chassis.commands import Command, ShortText, breaks
 from services.notification.domain.hours import HOME
 from services.notification.domain.message import Result
@@ -236,3 +243,12 @@ class RecordDelivery(Command):
     """Whether what the channel may have can be given to it again, where the channel itself decides it."""
     wait_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """For `not_begun`: when the courier expects to have a free hand."""
+
+
+class RecallEnd(Command):
+    """What was told of a message before the database was set back; given by the service itself, never by HTTP."""
+
+    message_id: UUID
+    pregnancy_id: UUID | None
+    """The family that a message to a caregiver is about."""
+    told: MessageSent | MessageDelivered | MessageFailed | MessageSuppressed | MessageDoubtful
