@@ -95,6 +95,12 @@ async def state(field: Field, team: Team, babies: list[Baby]) -> dict[str, Any]:
     }
 
 
+async def told_about(field: Field, service: str, babies: list[Baby]) -> list[Any]:
+    """Every event of a service about these children, in its order."""
+    query = "SELECT key, sequence, event_id FROM journal WHERE key = ANY($1::uuid[]) ORDER BY 1, 2"
+    return await field.rows(service, query, [baby.child_id for baby in babies])
+
+
 def mails(field: Field, told: dict[str, Any]) -> list[str]:
     """Ids of the mails about these messages that have left, each as often as it did."""
     left = [str(mail["message_id"]).strip("<>").partition("@")[0] for mail in field.stack.mails()]
@@ -127,6 +133,7 @@ async def test_a_service_that_was_set_back_comes_to_the_same_and_tells_nothing_t
     await at_rest(field)
     before = await state(field, team, babies[:5])
     left = mails(field, before["messages"])
+    said = await told_about(field, service, babies[:5])
     # when its database is set back, and somebody records a concern meanwhile
     back = attune("restore", service, "--from", tmp_path / "backup", "--by", "tester", "--json")
     restoring = asyncio.create_task(back)
@@ -139,6 +146,7 @@ async def test_a_service_that_was_set_back_comes_to_the_same_and_tells_nothing_t
     after = await state(field, team, babies[:5])
     new = await state(field, team, babies[5:])
     points = {who: (n, used) for who, (n, used) in after["pool"].items()}
+    assert await told_about(field, service, babies[:5]) == said
     assert after["cases"] == before["cases"]
     assert after["messages"] == before["messages"]
     assert mails(field, before["messages"]) == left
@@ -189,6 +197,7 @@ async def test_a_lost_database_comes_back_although_everything_is_killed_on_the_w
     await assigned(field, babies[:12])
     before = await state(field, team, babies[:12])
     left = mails(field, before["messages"])
+    said = await told_about(field, "notification", babies[:12])
     # when the database is lost, while work goes on elsewhere
     lost_at = datetime.now(UTC) + timedelta(seconds=1)
     field.stack.psql("DROP DATABASE notification WITH (FORCE);")
@@ -212,6 +221,7 @@ async def test_a_lost_database_comes_back_although_everything_is_killed_on_the_w
     assert report["apart"] == {}
     await assigned(field, babies)
     after = await state(field, team, babies)
+    assert await told_about(field, "notification", babies[:12]) == said
     told = after["messages"]
     assert {id_: told[id_] for id_ in before["messages"]} == before["messages"]
     assert mails(field, before["messages"]) == left
