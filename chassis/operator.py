@@ -43,6 +43,13 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
             rows = await connection.fetch(_TIMELINE, child_id, limit)
         return [{**dict(r), "data": json.loads(r["data"])} for r in rows]
 
+    _parked_routes(router, reads, processor)
+    _resolving_routes(router, reads, processor)
+    _resolving_all_routes(router, reads, processor)
+    return router
+
+
+def _parked_routes(router: APIRouter, reads: Reads, processor: Processor) -> None:
     @router.get("/parked", dependencies=[Depends(reads.allowed("operator.read"))])
     async def parked(
         *,
@@ -66,6 +73,8 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         async with reads.connection() as connection:
             return await processor.parking.groups(connection)
 
+
+def _resolving_routes(router: APIRouter, reads: Reads, processor: Processor) -> None:
     resolves = reads.allowed("operator.resolve")
 
     @router.post("/parked/{parked_id}/retry", status_code=202)
@@ -89,6 +98,10 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
         async with processor.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             await processor.parking.resolve(connection, parked_id, discard=True, by=by, because=x_reason)
         return {"state": "discarded"}
+
+
+def _resolving_all_routes(router: APIRouter, reads: Reads, processor: Processor) -> None:
+    resolves = reads.allowed("operator.resolve")
 
     @router.post("/parked/retry", status_code=202)
     async def retry_all(
@@ -119,8 +132,6 @@ def operator_routes(reads: Reads, processor: Processor, service: Service) -> API
                 connection, reason, intake=intake, discard=True, by=by, because=x_reason
             )
         return {"count": count}
-
-    return router
 
 
 class SetTime(BaseModel):

@@ -98,7 +98,15 @@ def upkeep_routes(reads: Reads, running: Running) -> APIRouter:
         async with running.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             return {"settled": await recovery.settle(connection, recorded_as(caller, x_operator))}
 
-    @router.get("/refills", dependencies=[may_look])
+    _refill_routes(router, reads, running)
+    _replay_routes(router, reads, running)
+    return router
+
+
+def _refill_routes(router: APIRouter, reads: Reads, running: Running) -> None:
+    may_act = reads.allowed("operator.resolve")
+
+    @router.get("/refills", dependencies=[Depends(reads.allowed("operator.read"))])
     async def refills() -> list[dict[str, Any]]:
         """Refills of the service's topic and how far they have come."""
         async with reads.connection() as connection:
@@ -125,9 +133,6 @@ def upkeep_routes(reads: Reads, running: Running) -> APIRouter:
         """Stops the refill that is under way; what was sent stays sent."""
         async with running.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             return {"refill_id": await refill.cancel(connection, recorded_as(caller, x_operator))}
-
-    _replay_routes(router, reads, running)
-    return router
 
 
 def _replay_routes(router: APIRouter, reads: Reads, running: Running) -> None:

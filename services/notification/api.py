@@ -15,6 +15,25 @@ from services.notification.domain.message import Status
 def routes(reads: Reads) -> APIRouter:
     """Reads about a child or of an address are audited."""
     router = APIRouter(tags=["notification"])
+    _of_messages(router, reads)
+    _of_people(router, reads)
+
+    @router.get("/receipts/unmatched", dependencies=[Depends(reads.allowed("receipt.read"))])
+    async def unmatched(after: UUID | None = None) -> list[dict[str, Any]]:
+        """Receipts for letters that nobody here knows, 200 at most; `after` asks for the next page."""
+        async with reads.connection() as connection:
+            return await store.unmatched_views(connection, after)
+
+    @router.get("/duties", dependencies=[Depends(reads.allowed("duty.read"))])
+    async def duties() -> list[dict[str, Any]]:
+        """Who is told for which team; a null team is the default."""
+        async with reads.connection() as connection:
+            return await store.duty_views(connection)
+
+    return router
+
+
+def _of_messages(router: APIRouter, reads: Reads) -> None:
     may_read = Depends(reads.allowed("message.read"))
 
     @router.get("/messages", dependencies=[may_read])
@@ -44,6 +63,8 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, view["child_id"] or view["about_id"])
         return view
 
+
+def _of_people(router: APIRouter, reads: Reads) -> None:
     @router.get("/recipients/{recipient_id}", dependencies=[Depends(reads.allowed("recipient.read"))])
     async def recipient(request: Request, recipient_id: UUID) -> dict[str, Any]:
         """A recipient with address and contact policy."""
@@ -73,17 +94,3 @@ def routes(reads: Reads) -> APIRouter:
         if view is None:
             raise HTTPException(404, "unknown family")
         return view
-
-    @router.get("/receipts/unmatched", dependencies=[Depends(reads.allowed("receipt.read"))])
-    async def unmatched(after: UUID | None = None) -> list[dict[str, Any]]:
-        """Receipts for letters that nobody here knows, 200 at most; `after` asks for the next page."""
-        async with reads.connection() as connection:
-            return await store.unmatched_views(connection, after)
-
-    @router.get("/duties", dependencies=[Depends(reads.allowed("duty.read"))])
-    async def duties() -> list[dict[str, Any]]:
-        """Who is told for which team; a null team is the default."""
-        async with reads.connection() as connection:
-            return await store.duty_views(connection)
-
-    return router

@@ -19,17 +19,15 @@ from services.referral.sealed import check_seal
 
 MOST = 500
 """Consultations that one list looks at."""
+LIMIT: int = Query(100, ge=1, le=MOST)
 
 
 def routes(reads: Reads) -> APIRouter:
     """What people wrote is read with an audit by child; lists hold ids and what is to be done."""
     router = APIRouter(tags=["referral"])
+    _worklists(router, reads)
+    _lists(router, reads)
     may_read = reads.allowed("consultation.read")
-    may_work = reads.allowed("worklist.read")
-    may_see_team = Depends(reads.allowed("worklist.team"))
-    may_see_pool = Depends(reads.allowed("pool.read"))
-    may_operate = Depends(reads.allowed("operator.read"))
-    limit = Query(100, ge=1, le=MOST)
 
     @router.get("/consultations/{consultation_id}/course")
     async def course(request: Request, consultation_id: UUID, caller: Caller = Depends(may_read)) -> dict[str, Any]:
@@ -43,11 +41,17 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, found.case.child_id or consultation_id)
         return _course(found) | {"clocks": clocks_of(found, reads.now(), reads.calendar)}
 
+    return router
+
+
+def _worklists(router: APIRouter, reads: Reads) -> None:
+    may_work = reads.allowed("worklist.read")
+
     @router.get("/worklists/{practitioner_id}")
     async def of_practitioner(
         request: Request,
         practitioner_id: UUID,
-        limit: int = limit,
+        limit: int = LIMIT,
         caller: Caller = Depends(may_work),
     ) -> list[Item]:
         """What a practitioner has to do: tasks, clocks and age limits, by what breaches first. Others' for leads."""
@@ -59,8 +63,8 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, practitioner_id)
         return worklist(courses, tasks, reads.now(), reads.calendar, limit)
 
-    @router.get("/pools/{team_id}/worklist", dependencies=[may_see_team])
-    async def of_team(request: Request, team_id: UUID, limit: int = limit) -> list[Item]:
+    @router.get("/pools/{team_id}/worklist", dependencies=[Depends(reads.allowed("worklist.team"))])
+    async def of_team(request: Request, team_id: UUID, limit: int = LIMIT) -> list[Item]:
         """What the leads of a team have to see to: requests to be triaged, cases that wait, tasks without owner."""
         async with reads.connection() as connection:
             courses = await course_store.courses_without_owner(connection, team_id, MOST)
@@ -68,22 +72,22 @@ def routes(reads: Reads) -> APIRouter:
         await reads.audit(request, team_id)
         return worklist(courses, tasks, reads.now(), reads.calendar, limit)
 
-    @router.get("/pools/{team_id}/open-loops", dependencies=[may_see_pool])
-    async def open_loops(team_id: UUID, limit: int = limit) -> list[dict[str, Any]]:
+
+def _lists(router: APIRouter, reads: Reads) -> None:
+    @router.get("/pools/{team_id}/open-loops", dependencies=[Depends(reads.allowed("pool.read"))])
+    async def open_loops(team_id: UUID, limit: int = LIMIT) -> list[dict[str, Any]]:
         """Consultations that were held and of which whoever asked has no report yet, the oldest first."""
         async with reads.connection() as connection:
             return await course_store.open_loops(connection, team_id, limit)
 
-    @router.get("/tasks/unplaced", dependencies=[may_operate])
-    async def unplaced(request: Request, limit: int = limit) -> list[dict[str, Any]]:
+    @router.get("/tasks/unplaced", dependencies=[Depends(reads.allowed("operator.read"))])
+    async def unplaced(request: Request, limit: int = LIMIT) -> list[dict[str, Any]]:
         """Tasks of which nobody knows which team should do them."""
         async with reads.connection() as connection:
             found = await course_store.tasks_of_nobody(connection, limit)
         for child_id in {t["child_id"] for t in found} - {None}:
             await reads.audit(request, child_id)
         return found
-
-    return router
 
 
 def _course(found: Course) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Team:
 def routes(reads: Reads) -> APIRouter:
     """Pools and lists hold no child; the place of one case is audited."""
     router = APIRouter(tags=["pools"])
+    _of_the_list(router, reads)
+    _of_the_work(router, reads)
     may_see_pool = Depends(reads.allowed("pool.read"))
 
     @router.get("/pools", dependencies=[may_see_pool])
@@ -43,13 +45,30 @@ def routes(reads: Reads) -> APIRouter:
             raise HTTPException(404, "unknown pool")
         return view
 
-    @router.get("/pools/{team_id}/waiting", dependencies=[may_see_pool])
+    return router
+
+
+def _of_the_list(router: APIRouter, reads: Reads) -> None:
+    @router.get("/pools/{team_id}/waiting", dependencies=[Depends(reads.allowed("pool.read"))])
     async def waiting(team_id: UUID, limit: int = Query(100, ge=1, le=1000)) -> list[dict[str, Any]]:
         """The waiting list in the order in which it will be taken, with a forecast; position 1 is next."""
         async with reads.connection() as connection:
             return await pool_store.waiting_list(connection, team_id, limit, reads.now())
 
-    @router.get("/pools/{team_id}/fairness", dependencies=[may_see_pool])
+    @router.get("/cases/{consultation_id}/place", dependencies=[Depends(reads.allowed("consultation.read"))])
+    async def place(request: Request, consultation_id: UUID) -> dict[str, Any]:
+        """The position of a waiting case and how long it may take; null where it does not wait."""
+        async with reads.connection() as connection:
+            view = await store.consultation_view(connection, consultation_id)
+            if view is None:
+                raise HTTPException(404, "unknown consultation")
+            found = await pool_store.place_of(connection, view["team_id"], consultation_id, reads.now())
+        await reads.audit(request, view["child_id"] or consultation_id)
+        return {"consultation_id": consultation_id, "place": found}
+
+
+def _of_the_work(router: APIRouter, reads: Reads) -> None:
+    @router.get("/pools/{team_id}/fairness", dependencies=[Depends(reads.allowed("pool.read"))])
     async def spread(team_id: UUID, days: int = Query(90, ge=1, le=366)) -> Fairness:
         """Shares of the contracted capacity in use, and what was given and refused in the last days."""
         at = reads.now()
@@ -67,16 +86,3 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             found = await pool_store.caseloads_of(connection, Team(team_id))
         return preview(found, from_practitioner_id, no_place, Cause(team_id, reads.now()))
-
-    @router.get("/cases/{consultation_id}/place", dependencies=[Depends(reads.allowed("consultation.read"))])
-    async def place(request: Request, consultation_id: UUID) -> dict[str, Any]:
-        """The position of a waiting case and how long it may take; null where it does not wait."""
-        async with reads.connection() as connection:
-            view = await store.consultation_view(connection, consultation_id)
-            if view is None:
-                raise HTTPException(404, "unknown consultation")
-            found = await pool_store.place_of(connection, view["team_id"], consultation_id, reads.now())
-        await reads.audit(request, view["child_id"] or consultation_id)
-        return {"consultation_id": consultation_id, "place": found}
-
-    return router

@@ -18,7 +18,7 @@ from services.referral.sealed import check_seal
 def routes(reads: Reads) -> APIRouter:
     """Reads of direct work are audited by child."""
     router = APIRouter(tags=["direct work"])
-
+    _of_the_catalogue(router, reads)
     may_read = reads.allowed("direct_work.read")
 
     @router.get("/cases/{consultation_id}/direct-work")
@@ -42,6 +42,10 @@ def routes(reads: Reads) -> APIRouter:
             "missing": owed(found),
         }
 
+    return router
+
+
+def _of_the_catalogue(router: APIRouter, reads: Reads) -> None:
     may_see_catalogue = Depends(reads.allowed("definition.read"))
 
     @router.get("/interventions", dependencies=[may_see_catalogue])
@@ -56,5 +60,3 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             found = await work_store.measures_loaded(connection)
         return [{"reference": m.reference, "definition": shown(m)} for m in found]
-
-    return router

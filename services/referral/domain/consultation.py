@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -50,7 +50,6 @@ class Standing(Reply):
 
 POINTS = STANDARD.points
 """What each kind of work weighs, unless the policy of its team says otherwise when the pool first looks at it."""
-HEAD_START = {priority: timedelta(days=days) for priority, days in STANDARD.head_start_days.items()}
 
 TRIAGE_RULE_VERSION = 1
 """Of the rule that accepts at once what the pathway asks for, and what no person is to triage."""
@@ -181,7 +180,7 @@ def consider_screening(existing: Consultation | None, event: ScreeningCompleted,
             status="accepted",
             unsettled=True,
             waiting_since=cause.at,
-            place=cause.at - HEAD_START[priority],
+            place=STANDARD.place(priority, cause.at),
             correlation_id=cause.correlation_id,
         )
     )
@@ -233,7 +232,7 @@ def request(at_hand: RequestAtHand, command: RequestConsultation, cause: Cause) 
             status="requested" if by_person else "accepted",
             unsettled=not by_person,
             waiting_since=None if by_person else cause.at,
-            place=None if by_person else cause.at - HEAD_START[command.priority],
+            place=None if by_person else STANDARD.place(command.priority, cause.at),
             correlation_id=cause.correlation_id,
             terms=Terms(prefers=known_to) if known_to is not None else None,
         )
