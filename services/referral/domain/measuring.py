@@ -23,8 +23,6 @@ from services.referral.domain.refusals import (
 )
 from services.referral.domain.work_commands import MeasureDefinition, RecordMeasure
 
-POINTS: tuple[MeasurePoint, ...] = ("start", "middle", "end")
-
 
 @value(frozen=True, slots=True)
 class Measurement:
@@ -95,7 +93,12 @@ def record(found: AtMeasuring, command: RecordMeasure, cause: Cause) -> Decision
         recorded_by=by,
         recorded_at=cause.at,
     )
-    event = MeasureRecorded(
+    rows = (replace(work, taken=(*work.taken, taken)), kept)
+    return Decision(rows=rows, events=(_recorded(case, work, command, by),), reply=reply)
+
+
+def _recorded(case: Consultation, work: DirectWork, command: RecordMeasure, by: UUID) -> MeasureRecorded:
+    return MeasureRecorded(
         consultation_id=case.consultation_id,
         child_id=work.child_id,
         team_id=case.team_id,
@@ -105,7 +108,6 @@ def record(found: AtMeasuring, command: RecordMeasure, cause: Cause) -> Decision
         point=command.point,
         measured_at=command.measured_at,
     )
-    return Decision(rows=(replace(work, taken=(*work.taken, taken)), kept), events=(event,), reply=reply)
 
 
 def _total(definition: MeasureDefinition, command: RecordMeasure) -> int:

@@ -9,7 +9,7 @@ from attune_contracts.referral import Attendance, SessionRecorded
 from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace, value
 from services.referral.domain.consultation import staff, still_open
-from services.referral.domain.direct_work import AtWork
+from services.referral.domain.direct_work import AtWork, DirectWork
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     NoDirectWork,
@@ -68,30 +68,8 @@ def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[Sess
         missed_in_a_row=missed,
         first_contact_at=command.session_at if first else work.first_contact_at,
     )
-    session = Session(
-        session_id=cause.derive("session"),
-        consultation_id=case.consultation_id,
-        work=work.number,
-        number=after.sessions,
-        attendance=command.attendance,
-        session_at=command.session_at,
-        setting=command.setting,
-        note=command.note,
-        practitioner_id=case.assigned_to,
-        recorded_by=by,
-        recorded_at=cause.at,
-    )
-    event = SessionRecorded(
-        consultation_id=case.consultation_id,
-        child_id=work.child_id,
-        team_id=case.team_id,
-        practitioner_id=case.assigned_to,
-        number=session.number,
-        attendance=command.attendance,
-        first_contact=first,
-        session_at=command.session_at,
-        recorded_at=cause.at,
-    )
+    session = _session(after, command, case.assigned_to, by, cause)
+    event = _recorded(session, after, case.team_id, first_contact=first)
     reply: SessionKept = {
         "consultation_id": case.consultation_id,
         "number": session.number,
@@ -102,3 +80,33 @@ def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[Sess
         return Decision(rows=(after, session), events=(event,), reply=reply)
     task = about_case(case, "missed_sessions", f"{work.number}:{session.number}", cause)
     return Decision(rows=(after, session, task.task), events=(event, task.told), reply=reply)
+
+
+def _session(after: DirectWork, command: RecordSession, practitioner_id: UUID, by: UUID, cause: Cause) -> Session:
+    return Session(
+        session_id=cause.derive("session"),
+        consultation_id=after.consultation_id,
+        work=after.number,
+        number=after.sessions,
+        attendance=command.attendance,
+        session_at=command.session_at,
+        setting=command.setting,
+        note=command.note,
+        practitioner_id=practitioner_id,
+        recorded_by=by,
+        recorded_at=cause.at,
+    )
+
+
+def _recorded(session: Session, work: DirectWork, team_id: UUID, *, first_contact: bool) -> SessionRecorded:
+    return SessionRecorded(
+        consultation_id=session.consultation_id,
+        child_id=work.child_id,
+        team_id=team_id,
+        practitioner_id=session.practitioner_id,
+        number=session.number,
+        attendance=session.attendance,
+        first_contact=first_contact,
+        session_at=session.session_at,
+        recorded_at=session.recorded_at,
+    )

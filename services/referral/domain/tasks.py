@@ -119,17 +119,21 @@ def raised(
         correlation_id=correlation_id or cause.correlation_id,
         next_due_at=due_at,
     )
+    return Raised(task, _told(task))
+
+
+def _told(task: Task) -> Following:
     event = TaskRaised(
         task_id=task.task_id,
-        child_id=child_id,
-        team_id=team_id,
-        kind=kind,
-        about_id=about_id,
-        owner_id=owner_id,
-        due_at=due_at,
-        raised_at=cause.at,
+        child_id=task.child_id,
+        team_id=task.team_id,
+        kind=task.kind,
+        about_id=task.about_id,
+        owner_id=task.owner_id,
+        due_at=task.due_at,
+        raised_at=task.raised_at,
     )
-    return Raised(task, Following(event, task.correlation_id))
+    return Following(event, task.correlation_id)
 
 
 def about_case(case: Consultation, kind: TaskKind, name: str, cause: Cause, owner_id: UUID | None = None) -> Raised:

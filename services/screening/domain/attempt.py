@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,15 +40,7 @@ def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: C
     """A screening gave no result: told with the reason, so that it is offered again."""
     attempted_at = command.attempted_at.astimezone(UTC)
     if state.existing is not None:
-        before = state.existing
-        if (before.child_id, before.reason, before.screened_at, before.administered_by) != (
-            command.child_id,
-            command.reason,
-            attempted_at,
-            command.administered_by,
-        ):
-            raise ScreeningRecordedDifferently
-        return Decision(reply=_attempt_reply(before))
+        return _recorded_before(state.existing, command, attempted_at)
     child = known(state.child)
     if state.instrument is None:
         raise UnknownInstrumentVersion
@@ -82,6 +74,13 @@ def record_not_completed(state: AtAttempt, command: RecordNotCompleted, cause: C
         tried = replace(child, not_completed_reason=command.reason)
         rows = (attempt, offer_again(tried, window or ScreeningWindow(), command.reason, local_date(attempted_at)))
     return Decision(rows=rows, events=(event,), reply=_attempt_reply(attempt))
+
+
+def _recorded_before(before: Screening, command: RecordNotCompleted, attempted_at: datetime) -> Decision[NotScreened]:
+    known_as = (before.child_id, before.reason, before.screened_at, before.administered_by)
+    if known_as != (command.child_id, command.reason, attempted_at, command.administered_by):
+        raise ScreeningRecordedDifferently
+    return Decision(reply=_attempt_reply(before))
 
 
 def _attempt_reply(attempt: Screening) -> NotScreened:

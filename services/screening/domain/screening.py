@@ -13,8 +13,8 @@ from chassis.working_days import start_of
 from services.screening.domain import rating
 from services.screening.domain.certificate import Certificates, standing
 from services.screening.domain.child import Child, known
-from services.screening.domain.commands import PathwayDefinition, RecordScreening
-from services.screening.domain.decision_record import DecisionRecord, conclusion_of, inputs_of
+from services.screening.domain.commands import InstrumentDefinition, PathwayDefinition, RecordScreening
+from services.screening.domain.decision_record import DecisionRecord, Inputs, conclusion_of, inputs_of
 from services.screening.domain.definitions import CurrentPathway, InstrumentRow
 from services.screening.domain.eligibility import UnknownInstrumentVersion, age_at_screening
 from services.screening.domain.outcome import Conclusion, ObservationTooShort, check_observed
@@ -103,21 +103,9 @@ def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decisi
         raise NoPathwayForInstrument
     instrument = state.instrument.definition
     age = age_at_screening(child, screened_at, field="screened_at", now=cause.at)
-    if command.second_rater == command.administered_by:
-        raise SecondRaterIsTheFirst
-    check_observed(instrument, command.answers, command.observed)
-    if command.seconds_observed < instrument.minimum_seconds:
-        raise ObservationTooShort
-    inputs = inputs_of(command, age, standing(state.certificates, instrument.competence, screened_at))
-    made = DecisionRecord(
-        instrument=command.instrument,
-        instrument_version=command.instrument_version,
-        pathway=pathway.pathway,
-        pathway_version=pathway.pathway_version,
-        inputs=inputs,
-        conclusion=conclusion_of(inputs, instrument, pathway.definition),
-        decided_by=cause.by,
-    )
+    _check(instrument, command)
+    certificate = standing(state.certificates, instrument.competence, screened_at)
+    made = _decided(command, inputs_of(command, age, certificate), instrument, pathway, cause)
     screening = Screening(
         screening_id=command.screening_id or cause.derive("screening"),
         child_id=child.child_id,
@@ -138,6 +126,28 @@ def record(state: AtScreening, command: RecordScreening, cause: Cause) -> Decisi
         rows=rows + second.rows,
         events=(_completed(child, screening, made), *second.events),
         reply=_reply(screening, made),
+    )
+
+
+def _check(instrument: InstrumentDefinition, command: RecordScreening) -> None:
+    if command.second_rater == command.administered_by:
+        raise SecondRaterIsTheFirst
+    check_observed(instrument, command.answers, command.observed)
+    if command.seconds_observed < instrument.minimum_seconds:
+        raise ObservationTooShort
+
+
+def _decided(
+    command: RecordScreening, inputs: Inputs, instrument: InstrumentDefinition, pathway: CurrentPathway, cause: Cause
+) -> DecisionRecord:
+    return DecisionRecord(
+        instrument=command.instrument,
+        instrument_version=command.instrument_version,
+        pathway=pathway.pathway,
+        pathway_version=pathway.pathway_version,
+        inputs=inputs,
+        conclusion=conclusion_of(inputs, instrument, pathway.definition),
+        decided_by=cause.by,
     )
 
 
