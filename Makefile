@@ -49,7 +49,7 @@ test: $(READY) ## all tests, on real Kafka and PostgreSQL
 check: $(READY) ## format, lint, types, imports, contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy contracts/attune_contracts chassis services attune deploy faults
+	$(BIN)/mypy contracts/attune_contracts chassis services attune deploy faults fuzz bench
 	$(BIN)/lint-imports
 	$(BIN)/python -m attune_contracts.generate --check
 	$(BIN)/python -m attune_contracts.compatibility

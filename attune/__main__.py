@@ -16,7 +16,7 @@ COMMANDS = {
     "clock": "attune.clock:clock",
     "doctor": "attune.stack.doctor:doctor",
     "demo": "attune.demo:demo",
-    "pathway": "attune.pathway.diagrams:pathway",
+    "pathway": "attune.pathway.document:pathway",
     "simulate": "attune.simulate.command:simulate",
     "demo-break": "attune.demo_break:demo_break",
     "watch": "attune.watch:watch",

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from attune.facts import Case, Facts
+from attune.fault import Fault, Kind
 from attune.who_is_told import required
 from attune_contracts.event import Event
 from attune_contracts.referral import (
@@ -24,20 +25,6 @@ from attune_contracts.referral import (
 )
 from attune_contracts.screening import ScreeningCompleted, ScreeningNotCompleted
 from attune_contracts.workforce import PractitionerLeft
-
-Kind = Literal["lost", "twice", "wrong"]
-"""Something that must be there and is not; something that is there more than once; anything else that contradicts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that does not add up."""
-
-    kind: Kind
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)

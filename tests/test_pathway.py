@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attune.pathway.diagrams import child_steps, consultation_steps, document, work_steps
+from attune.pathway.document import document
+from attune.pathway.steps import child_steps, consultation_steps, work_steps
 
 ROOT = Path(__file__).resolve().parents[1]
 

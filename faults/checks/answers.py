@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from uuid import UUID
 
-from attune.reconcile import Fault
+from attune.fault import Fault
 from chassis.admission import command_id
 from faults.checks.facts import Judged, Observed
 from faults.world import Answer

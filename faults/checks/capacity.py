@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from uuid import UUID
 
-from attune.reconcile import Fault
+from attune.fault import Fault
 from attune_contracts.event import Event
 from attune_contracts.referral import (
     CaseAssigned,

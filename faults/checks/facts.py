@@ -9,7 +9,7 @@ from uuid import UUID
 from zlib import crc32
 
 from attune.facts import Facts
-from attune.reconcile import Fault
+from attune.fault import Fault
 from attune_contracts.catalogue import PARTITIONS
 from chassis.parked import Record
 from faults.world import World

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from attune.facts import Told
-from attune.reconcile import Fault
+from attune.fault import Fault
 from attune.who_is_told import required
 from attune_contracts.envelope import Unreadable, read_envelope
 from faults.checks.facts import Handled, Judged, Observed, home

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attune.reconcile import Fault
+from attune.fault import Fault
 from faults.checks.facts import Judged, Observed
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from attune.facts import Letter
-from attune.reconcile import Fault
+from attune.fault import Fault
 from attune_contracts.event import Event
 from attune_contracts.notification import MessageDoubtful, MessageFailed, MessageSent, MessageSuppressed
 from faults.checks.facts import Judged, Observed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from attune.reconcile import Fault
+from attune.fault import Fault
 from faults.checks.facts import Judged, Observed, Parked
 from faults.world import BadMessage
 

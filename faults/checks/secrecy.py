@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-from attune.reconcile import Fault
+from attune.fault import Fault
 from faults.checks.facts import Judged, Observed
 
 _WORD = re.compile(r"[\w@.+%\\-]+")
