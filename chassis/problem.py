@@ -105,7 +105,7 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """Nothing answers at this path."""
+    """Nothing answers at this path, or nothing is known under the id that it names."""
 
     status, rule = 404, "not-found"
 

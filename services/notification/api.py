@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 
 from chassis.http import Reads
+from chassis.problem import NotFound
 from services.notification import store
 from services.notification.domain.message import Status
 
@@ -59,7 +60,7 @@ def _of_messages(router: APIRouter, reads: Reads) -> None:
         async with reads.connection() as connection:
             view = await store.message_view(connection, message_id)
         if view is None:
-            raise HTTPException(404, "unknown message")
+            raise NotFound
         await reads.audit(request, view["child_id"] or view["about_id"])
         return view
 
@@ -72,7 +73,7 @@ def _of_people(router: APIRouter, reads: Reads) -> None:
         async with reads.connection() as connection:
             view = await store.recipient_view(connection, recipient_id)
         if view is None:
-            raise HTTPException(404, "unknown recipient")
+            raise NotFound
         return view
 
     @router.get("/caregivers/{recipient_id}", dependencies=[Depends(reads.allowed("caregiver.read"))])
@@ -82,7 +83,7 @@ def _of_people(router: APIRouter, reads: Reads) -> None:
         async with reads.connection() as connection:
             view = await store.recipient_view(connection, recipient_id)
         if view is None or view["kind"] != "caregiver":
-            raise HTTPException(404, "unknown caregiver")
+            raise NotFound
         return view
 
     @router.get("/families/{pregnancy_id}", dependencies=[Depends(reads.allowed("family.read"))])
@@ -92,5 +93,5 @@ def _of_people(router: APIRouter, reads: Reads) -> None:
         async with reads.connection() as connection:
             view = await store.family_view(connection, pregnancy_id)
         if view is None:
-            raise HTTPException(404, "unknown family")
+            raise NotFound
         return view

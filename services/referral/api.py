@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 
 from chassis.access import Caller
 from chassis.http import Reads
+from chassis.problem import NotFound
 from services.referral import course_api, pool_api, store, work_api
 from services.referral.sealed import check_seal
 
@@ -28,7 +29,7 @@ def routes(reads: Reads) -> APIRouter:
             if view is not None:
                 await check_seal(reads, connection, caller, view["child_id"])
         if view is None:
-            raise HTTPException(404, "unknown consultation")
+            raise NotFound
         await reads.audit(request, view["child_id"] or consultation_id)
         return view
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from chassis.access import Caller
 from chassis.http import Reads
-from chassis.problem import Forbidden
+from chassis.problem import Forbidden, NotFound
 from services.referral import course_store
 from services.referral.domain.clocks import Course
 from services.referral.domain.consultation import OPEN
@@ -37,7 +37,7 @@ def routes(reads: Reads) -> APIRouter:
             if found.case is not None:
                 await check_seal(reads, connection, caller, found.case.child_id)
         if found.case is None:
-            raise HTTPException(404, "unknown consultation")
+            raise NotFound
         await reads.audit(request, found.case.child_id or consultation_id)
         return _course(found) | {"clocks": clocks_of(found, reads.now(), reads.calendar)}
 

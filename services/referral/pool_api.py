@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from chassis.decision import Cause
 from chassis.http import Reads
+from chassis.problem import NotFound
 from services.referral import pool_store, store
 from services.referral.domain.fairness import Fairness
 from services.referral.domain.whole_caseload import Preview, preview
@@ -42,7 +43,7 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             view = await store.pool_view(connection, team_id)
         if view is None:
-            raise HTTPException(404, "unknown pool")
+            raise NotFound
         return view
 
     return router
@@ -61,7 +62,7 @@ def _of_the_list(router: APIRouter, reads: Reads) -> None:
         async with reads.connection() as connection:
             view = await store.consultation_view(connection, consultation_id)
             if view is None:
-                raise HTTPException(404, "unknown consultation")
+                raise NotFound
             found = await pool_store.place_of(connection, view["team_id"], consultation_id, reads.now())
         await reads.audit(request, view["child_id"] or consultation_id)
         return {"consultation_id": consultation_id, "place": found}
@@ -75,7 +76,7 @@ def _of_the_work(router: APIRouter, reads: Reads) -> None:
         async with reads.connection() as connection:
             found = await pool_store.spread(connection, team_id, at - timedelta(days=days), at)
         if found is None:
-            raise HTTPException(404, "unknown pool")
+            raise NotFound
         return found
 
     @router.get("/pools/{team_id}/hand-over", dependencies=[Depends(reads.allowed("caseload.hand_over"))])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 
 from chassis.access import Caller
 from chassis.http import Reads
+from chassis.problem import NotFound
 from services.referral import work_store
 from services.referral.domain.catalogue import shown
 from services.referral.domain.measuring import changes, owed
@@ -27,7 +28,7 @@ def routes(reads: Reads) -> APIRouter:
         async with reads.connection() as connection:
             found = await work_store.work_of(connection, consultation_id)
             if found is None:
-                raise HTTPException(404, "no direct work")
+                raise NotFound
             await check_seal(reads, connection, caller, found.child_id)
             sessions = await work_store.sessions_of(connection, consultation_id)
             taken = await work_store.measurements_of(connection, consultation_id)
