@@ -54,7 +54,7 @@ async def attune(*arguments: object, ends: int = 0) -> Any:
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 5 * LONG)
-    assert process.returncode == ends, err.decode()
+    assert process.returncode == ends, err.decode() or out.decode()
     return json.loads(out) if "--json" in arguments else out.decode()
 
 
@@ -227,6 +227,7 @@ async def test_a_lost_database_comes_back_although_everything_is_killed_on_the_w
     assert mails(field, before["messages"]) == left
     assert len(told) > len(before["messages"])
     assert {stands for _, _, stands in told.values()} == {"sent"}
+    await eventually(lambda: is_ready("notification"), "the service is up again", LONG)
     assert (await attune("status", "--json"))["stuck"] == []
 
 
