@@ -29,8 +29,6 @@ class Bad:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
-    wanted: str | None
-    """None: whoever reads the topic parks it. A type: only who wants that type, the others ignore it."""
 
 
 class RecordMaker:
@@ -81,12 +79,12 @@ class RecordMaker:
         fresh["headers"]["ce_id"] = str(uuid4())
         return fresh
 
-    def _bad(self, good: Mapping[str, Any], kind: str, *, wanted: str | None = None, **changed: Any) -> Bad:
+    def _bad(self, good: Mapping[str, Any], kind: str, **changed: Any) -> Bad:
         headers = changed.get("headers", good["headers"])
         pairs = headers if isinstance(headers, list) else [(k, _bytes(v)) for k, v in headers.items()]
         value = changed["value"] if "value" in changed else json.dumps(good["value"]).encode()
         key = changed["key"] if "key" in changed else good["key"].encode()
-        return Bad(kind, changed.get("topic", good["topic"]), key, value, tuple(pairs), wanted)
+        return Bad(kind, changed.get("topic", good["topic"]), key, value, tuple(pairs))
 
     def _one(self) -> str:
         return self._rng.choice(REQUIRED)
@@ -160,7 +158,7 @@ class RecordMaker:
         return self._of_data(good, "broken JSON", value)
 
     def _of_data(self, good: dict[str, Any], kind: str, value: bytes) -> Bad:
-        return self._bad(good, kind, value=value, wanted=good["headers"]["ce_type"])
+        return self._bad(good, kind, value=value)
 
     def _types(self, good: dict[str, Any]) -> Bad:
         name = self._required(good)

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from attune.stack.stack import Stack
+from attune_contracts.catalogue import CATALOGUE, topic
 from chassis.stream import Broker
 from fuzz.records import Bad, RecordMaker
 from fuzz.run import Found, Told
@@ -95,11 +96,17 @@ async def _send(stack: Stack, made: list[Bad], found: Found, done: Flood, told: 
 
 
 def parked_by(bad: Bad) -> list[str]:
-    """The services that must park it."""
+    """The services that must park it: all that read its topic, unless its one type header names a type of that topic.
+
+    Then only who acts on the type: whoever has no use for it passes the record over.
+    """
+    types = [(value or b"").decode("latin-1") for name, value in bad.headers if name == "ce_type"]
+    event = CATALOGUE.get(types[0]) if len(types) == 1 else None
+    theirs = event is not None and topic(event.service) == bad.topic
     return [
         name
         for name, service in READERS.items()
-        if bad.topic in service.topics and (bad.wanted is None or bad.wanted in service.events)
+        if bad.topic in service.topics and (not theirs or types[0] in service.events)
     ]
 
 

@@ -118,6 +118,6 @@ async def test_a_stuck_family_is_seen_with_service_and_reason_until_it_moves(fie
     # when an operator gives it up, then the family is free again
     for service in ("referral", "notification"):
         rows = await field.does(field.operator, "GET /parked", at=service)
-        (bad,) = [row["id"] for row in rows if row["key"] == str(poisoned.child_id)]
+        (bad,) = [r["id"] for r in rows if r["key"] == str(poisoned.child_id) and r["state"] == "failed"]
         await field.does(field.operator, f"POST /parked/{bad}/discard", at=service)
     assert await stuck(field, poisoned) == []
