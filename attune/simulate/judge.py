@@ -142,18 +142,31 @@ def _without_end(known: Known) -> list[str]:
     return found
 
 
+def _gone_at(known: Known) -> dict[str, datetime]:
+    """When a child was gone: from then on no clock of its consultations runs, whenever they were asked for."""
+    found: dict[str, datetime] = {}
+    for t in known.told:
+        if t.kind in _GONE - {"records-merged"} or (t.kind == "child-moved" and t.data.get("to_team_id") is None):
+            child = t.data.get("child_id")
+            if child is not None:
+                found[child] = min(t.at, found.get(child, t.at))
+    return found
+
+
 def _silent(known: Known, calendar: Calendar) -> list[str]:
     """Targets that were missed, reckoned from the request by England's working days, without an event that says so."""
     found = []
+    gone = _gone_at(known)
     for case, course in _by_case(known).items():
-        asked = next((t.at for t in course if t.kind == "consultation-requested"), None)
-        if asked is None:
+        request = next((t for t in course if t.kind == "consultation-requested"), None)
+        if request is None:
             continue
+        asked, left = request.at, gone.get(request.data["child_id"], known.ends_at)
         told = {t.data["clock"] for t in course if t.kind == "clock-breached"}
         for clock, days in _WORKING_DAYS.items():
             due = calendar.end_of_working_day(asked, days)
             met = [t.at for t in course if t.kind in _MET_BY[clock] or _ends(t)]
-            if min(met, default=known.ends_at) > due + timedelta(hours=1) and clock not in told:
+            if min([*met, left]) > due + timedelta(hours=1) and clock not in told:
                 found.append(f"{clock} of {case}")
     return found
 

@@ -13,13 +13,22 @@ from attune.simulate.family import observed
 from attune.simulate.parameters import City
 from attune.simulate.people import Staff
 from attune_contracts.event import Event
-from attune_contracts.referral import CaseAssigned, DirectWorkEnded, DirectWorkStarted, TaskRaised
+from attune_contracts.referral import (
+    CaseAssigned,
+    CaseClosed,
+    ConsultationReported,
+    DirectWorkEnded,
+    DirectWorkStarted,
+    TaskRaised,
+    WaitingListJoined,
+)
 from attune_contracts.screening import SecondRatingRequested
 
 OVER = frozenset({"consultation-not-open", "unknown-consultation", "held-before", "not-assigned", "direct-work-ended"})
 """What work on a case is refused with when it ended meanwhile: a family's loss, its moving away, a decision."""
 WITH_OTHERS = frozenset({"case-has-no-practitioner", "case-of-somebody-else", "case-only-offered", "no-direct-work",
-                         "direct-work-goes-on", "not-held-for-direct-work", "nothing-to-report"})  # fmt: skip
+                         "direct-work-goes-on", "not-held-for-direct-work", "nothing-to-report",
+                         "reported-before"})  # fmt: skip
 """What it is refused with when the case was handed over meanwhile, or waits for whoever takes it next."""
 DONE = frozenset({"task-not-open", "unknown-task"})
 _OUTCOMES = ("advice", "health_visitor_plan", "joint_visit", "signposted")
@@ -35,10 +44,15 @@ class Work:
     staff: Staff
     under_way: dict[UUID, DirectWorkStarted] = field(default_factory=dict)
     """Direct work that has begun: who is given its case goes on with it."""
+    in_hand: set[UUID] = field(default_factory=set)
+    """Consultations that somebody has and has not reported."""
 
     def after(self, event: Event) -> list[Act]:
         """What somebody does about an event, in the days that follow."""
+        if isinstance(event, ConsultationReported | CaseClosed | WaitingListJoined):
+            self.in_hand.discard(event.consultation_id)
         if isinstance(event, CaseAssigned):
+            self.in_hand.add(event.consultation_id)
             return self._consultation(event)
         if isinstance(event, DirectWorkStarted):
             self.under_way[event.consultation_id] = event

@@ -27,6 +27,8 @@ from attune_contracts.event import Event
 
 AFTERWARDS_DAYS = 150
 """Days after the last birth: its window closes at 70, and what was found in it is worked with to its end."""
+LONGEST_DAYS = 120
+"""Days beyond those, as long as somebody has a consultation to report: after too many concerns the line is long."""
 _MORNING, _NOON, _EVENING = 8, 13, 17
 
 Told = Callable[[int, int, "Year"], None]
@@ -93,12 +95,14 @@ class Year:
                     if not progress.day:
                         await _define(asking)
                     days = self.city.days + AFTERWARDS_DAYS
-                    for number in range(progress.day, days):
+                    number = progress.day
+                    while number < days or (work.in_hand and number < days + LONGEST_DAYS):
                         await self._day(staff.begins + timedelta(days=number), asking, hands, ears)
                         progress = Progress(self.seed, asdict(self.city), progress.begins, number + 1)
                         progress.write(self.progress_file)
                         self.sent, self.refused, self.unexpected = hands.sent, dict(hands.refused), hands.unexpected
-                        self.told(number + 1, days, self)
+                        number += 1
+                        self.told(number, max(days, number), self)
             finally:
                 await hands.close()
         return staff

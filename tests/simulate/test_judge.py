@@ -74,6 +74,17 @@ def test_a_breach_that_was_told_is_not_silent() -> None:
     assert faults(known(*without(ACKNOWLEDGED), told("clock-breached", 3, clock="acknowledged"))) == set()
 
 
+def test_no_clock_runs_for_a_child_that_had_gone_before_it_was_due() -> None:
+    late = (SCREENED, ASKED, ASSIGNED, ACKNOWLEDGED, told("consultation-held", 40), told("consultation-reported", 41))
+    moved: dict[str, Any] = {"to_team_id": None, "consultation_id": None}
+    assert faults(known(*late)) == {"silent_breaches"}
+    assert faults(known(*late, told("child-moved", -7, **moved))) == set()
+    assert faults(known(*late, told("child-moved", 30, **moved))) == {"silent_breaches"}
+    assert faults(known(*late, told("records-merged", -7, consultation_id=None, pregnancy_id=str(FAMILY)))) == {
+        "silent_breaches"
+    }
+
+
 def test_a_consultation_may_wait_or_have_ended_instead_of_a_report() -> None:
     waiting = told("waiting-list-joined")
     late = told("clock-breached", 14, clock="held")
