@@ -30,6 +30,7 @@ __all__ = [
     "JOURNAL_MONTHS_AHEAD",
     "JOURNAL_UNPLACED",
     "LAG_SECONDS",
+    "MESSAGES_IN_HAND",
     "METRICS_TYPE",
     "OUTBOX_ROWS",
     "OUTBOX_SECONDS",
@@ -129,6 +130,12 @@ REPLAY_LEFT = Gauge(
 READY = Gauge("attune_ready", "Whether /readyz says yes.", registry=REGISTRY)
 PART_READY = Gauge(
     "attune_part_ready", "Whether a part of the service works, as /readyz has it.", ("part",), registry=REGISTRY
+)
+MESSAGES_IN_HAND = Gauge(
+    "attune_messages_in_hand",
+    "Claimed messages that wait for their channel, and batches of them that are being sent or whose result is not "
+    "recorded yet.",
+    registry=REGISTRY,
 )
 CHANNEL_FAILING = Gauge(
     "attune_channel_failing", "Whether a channel takes no messages at the moment.", ("channel",), registry=REGISTRY

@@ -19,7 +19,7 @@ EXPORTED = set(re.findall(r"^# TYPE (attune_\w+)", telemetry.metrics_text().deco
 LABELS = {name: set(c._labelnames) for c, names in telemetry.REGISTRY._collector_to_names.items()
           if hasattr(c, "_labelnames") for name in names}  # fmt: skip
 NOTHING = {"attune_inputs_total", "attune_batch_inputs", "attune_batch_seconds", "attune_published_events_total"}
-NOTHING |= {"attune_publish_seconds", "attune_outbox_rows", "attune_pruned_total"}
+NOTHING |= {"attune_publish_seconds", "attune_outbox_rows", "attune_pruned_total", "attune_messages_in_hand"}
 """For graphs: no value of theirs alone calls for anybody."""
 
 

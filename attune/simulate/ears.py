@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 
 RESTS_WITHIN_SECONDS = 120.0
 _LOOK_AGAIN_SECONDS = 0.04
-_OUTBOX, _PUBLISHED, _PARKED = "attune_outbox_rows ", "attune_published_events_total ", "attune_parked_open "
+_ON_THEIR_WAY = ("attune_outbox_rows ", "attune_messages_in_hand ")
+_PUBLISHED = "attune_published_events_total "
 
 
 class DoesNotRest(RuntimeError):
@@ -81,7 +82,7 @@ class Ears:
             else:
                 calm_at = published if not waiting else -1
             if time.monotonic() > deadline:
-                raise DoesNotRest(f"{waiting} events in outboxes, {published} published, {self._count} heard")
+                raise DoesNotRest(f"{waiting} events or messages wait, {published} published, {self._count} heard")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _heard_all(self, published: int) -> bool:
@@ -94,14 +95,14 @@ class Ears:
         return self._count >= published + self._before
 
     async def _metrics(self) -> tuple[int, int]:
-        """Events that wait in the outboxes, and events published since the processes began."""
+        """Events in the outboxes and messages with the courier, and events published since the processes began."""
         answers = await asyncio.gather(
             *(self._client.get(f"{url}/metrics") for url in self._addresses.services.values())
         )
         waiting = published = 0
         for line in "\n".join(a.text for a in answers).splitlines():
-            if line.startswith(_OUTBOX):
-                waiting += int(float(line[len(_OUTBOX) :]))
+            if line.startswith(_ON_THEIR_WAY):
+                waiting += int(float(line.rpartition(" ")[2]))
             elif line.startswith(_PUBLISHED):
                 published += int(float(line[len(_PUBLISHED) :]))
         return waiting, published

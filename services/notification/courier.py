@@ -87,6 +87,10 @@ class Courier:
         for lane in self._lanes.values():
             await lane.channel.close()
 
+    def in_hand(self) -> int:
+        """How much is on its way: messages that wait, and batches under way."""
+        return sum(len(lane.waiting) for lane in self._lanes.values()) + len(self._sending) + len(self._reports)
+
     def failing(self) -> dict[str, dict[str, str]]:
         """Channels that take nothing at the moment, since when and why. Their messages wait; the service is well."""
         for name, lane in self._lanes.items():

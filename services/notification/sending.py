@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis.processor import Stored
 from chassis.service import Context
+from chassis.telemetry import MESSAGES_IN_HAND
 from services.notification import store
 from services.notification.channels.channel import Channel
 from services.notification.channels.email import EmailChannel, MailServer
@@ -55,6 +56,7 @@ async def send_claimed(context: Context) -> None:
         addressees=addressees,
         now=context.now,
     )
+    MESSAGES_IN_HAND.set_function(courier.in_hand)
     context.on_commit(stored)
     context.on_stop(courier.drain)
     context.show("channels_failing", courier.failing)

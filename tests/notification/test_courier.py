@@ -262,6 +262,20 @@ async def test_a_full_lane_gives_places_in_time_and_urgent_always_finds_room() -
     assert channel.got[1].kind == "urgent_concern"
 
 
+async def test_what_is_on_its_way_is_counted_until_its_result_is_recorded() -> None:
+    channel = Chosen(gate=asyncio.Event())
+    async with world(channel, shape=Shape(1, 1, 100)) as w:
+        assert w.courier.in_hand() == 0
+        w.claim(*some_messages(5))
+        await asyncio.sleep(0.02)
+        assert w.courier.in_hand() == 5
+        assert channel.gate is not None
+        channel.gate.set()
+        await w.until("sent")
+        await asyncio.sleep(0.02)
+        assert w.courier.in_hand() == 0
+
+
 async def test_at_the_end_what_was_begun_is_ended_and_the_rest_given_back() -> None:
     channel = Chosen(gate=asyncio.Event())
     async with world(channel, shape=Shape(1, 1, 100)) as w:
