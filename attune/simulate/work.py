@@ -16,7 +16,10 @@ from attune_contracts.event import Event
 from attune_contracts.referral import (
     CaseAssigned,
     CaseClosed,
+    CaseHandedOver,
     ConsultationReported,
+    ConsultationTriaged,
+    ConsultationWithdrawn,
     DirectWorkEnded,
     DirectWorkStarted,
     TaskRaised,
@@ -30,6 +33,9 @@ WITH_OTHERS = frozenset({"case-has-no-practitioner", "case-of-somebody-else", "c
                          "direct-work-goes-on", "not-held-for-direct-work", "nothing-to-report",
                          "reported-before"})  # fmt: skip
 """What it is refused with when the case was handed over meanwhile, or waits for whoever takes it next."""
+_OUT_OF_HAND = (ConsultationReported, ConsultationTriaged, ConsultationWithdrawn, CaseClosed, CaseHandedOver,
+                WaitingListJoined)  # fmt: skip
+"""Reported, ended, or with nobody any more; who gets it next is told by a `CaseAssigned` of its own."""
 DONE = frozenset({"task-not-open", "unknown-task"})
 _OUTCOMES = ("advice", "health_visitor_plan", "joint_visit", "signposted")
 _SESSIONS = 6
@@ -49,7 +55,7 @@ class Work:
 
     def after(self, event: Event) -> list[Act]:
         """What somebody does about an event, in the days that follow."""
-        if isinstance(event, ConsultationReported | CaseClosed | WaitingListJoined):
+        if isinstance(event, _OUT_OF_HAND):
             self.in_hand.discard(event.consultation_id)
         if isinstance(event, CaseAssigned):
             self.in_hand.add(event.consultation_id)

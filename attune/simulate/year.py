@@ -102,7 +102,7 @@ class Year:
                         progress.write(self.progress_file)
                         self.sent, self.refused, self.unexpected = hands.sent, dict(hands.refused), hands.unexpected
                         number += 1
-                        self.told(number, max(days, number), self)
+                        self.told(number, days, self)
             finally:
                 await hands.close()
         return staff
