@@ -98,6 +98,9 @@ def is_lost_race(error: BaseException) -> bool:
     """Somebody else changed a row that was read: the same batch, read again, may succeed at once."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return bool(error.constraint_name == "inbox_pkey")
+    if isinstance(error, asyncpg.CheckViolationError):
+        # The bound of a partition has no name: its month was made while the row waited at the partition for the rest.
+        return error.constraint_name is None
     return isinstance(error, _LOST_RACE)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -103,13 +104,33 @@ async def test_events_of_a_month_that_was_not_made_are_kept_shown_and_placed_lat
     assert telemetry.JOURNAL_UNPLACED._value.get() == 0
 
 
+async def tell_in_the_end(pool: database.Pool, when: datetime) -> UUID:
+    """As the processor does: what met somebody else at the same rows is tried again."""
+    while True:
+        try:
+            return await tell_at(pool, when)
+        except asyncpg.PostgresError as error:
+            if not database.is_lost_race(error):
+                raise
+
+
+async def test_a_row_that_waited_while_its_month_was_made_is_a_lost_race(
+    pool: database.Pool, settings: ServiceSettings
+) -> None:
+    await at(pool, settings).make_months()
+    with pytest.raises(asyncpg.CheckViolationError) as raised:
+        await pool.execute(_JOURNAL.replace("journal", "journal_rest", 1), NOW, uuid7())
+    assert database.is_lost_race(raised.value)
+    assert not database.is_impossible(raised.value)
+
+
 async def test_months_can_be_made_by_several_processes_while_events_come(
     pool: database.Pool, settings: ServiceSettings
 ) -> None:
     far = NOW + timedelta(days=400)
     before = [await tell_at(pool, far) for _ in range(5)]
     told, *_ = await asyncio.gather(
-        asyncio.gather(*(tell_at(pool, far + timedelta(seconds=n)) for n in range(40))),
+        asyncio.gather(*(tell_in_the_end(pool, far + timedelta(seconds=n)) for n in range(40))),
         *(at(pool, settings).make_months() for _ in range(3)),
     )
     await at(pool, settings).make_months()
