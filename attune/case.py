@@ -13,6 +13,7 @@ from uuid import UUID
 import typer
 
 from attune.addresses import SERVICES, Addresses, NotReachable, StackOption, complain, readable_errors
+from attune.databases import connected
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,20 +85,12 @@ async def resolved(addresses: Addresses, wanted: str) -> UUID:
 
 async def _keys(addresses: Addresses, service: str, ending: str) -> list[UUID]:
     """Record keys with this ending; the one look into a database, since no service answers to parts of ids."""
-    from chassis import database
-
     dsn = addresses.postgres.get(service)
     if dsn is None:
         raise NotReachable(f"only whole ids can be found here: stack {addresses.name} names no database")
-    try:
-        connection = await database.connect(dsn, name="attune-case")
-    except Exception as error:
-        raise NotReachable(f"the database of {service} does not answer ({type(error).__name__})") from None
-    try:
-        query = "SELECT key FROM streams WHERE right(replace(key::text, '-', ''), length($1)) = $1 LIMIT 50"
+    query = "SELECT key FROM streams WHERE right(replace(key::text, '-', ''), length($1)) = $1 LIMIT 50"
+    async with connected(dsn, f"the database of {service} does not answer", name="attune-case") as connection:
         return [row["key"] for row in await connection.fetch(query, ending)]
-    finally:
-        await connection.close()
 
 
 def document(child_id: UUID, entries: Sequence[Entry], opens: Sequence[Open], now: datetime) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from attune.addresses import Addresses, NotReachable
+from attune.databases import connected
 from attune_contracts.catalogue import CATALOGUE, SERVICES, topic
 from attune_contracts.envelope import Unreadable, parse, read_envelope
 from attune_contracts.event import Event
@@ -144,18 +145,13 @@ class Gatherer:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        from chassis import database
-
+        milliseconds = str(int(READ_SECONDS * 1000))
         for service in SERVICES:
-            try:
-                dsn, milliseconds = self._addresses.postgres[service], str(int(READ_SECONDS * 1000))
-                connection = await database.connect(dsn, name="attune-reconcile", statement_timeout=milliseconds)
-            except KeyError:
-                raise NotReachable(f"stack {self._addresses.name} names no database of {service}") from None
-            except Exception as error:
-                raise NotReachable(f"the database of {service} does not answer ({type(error).__name__})") from None
-            self._connections[service] = connection
-            self._open.push_async_callback(connection.close)
+            if (dsn := self._addresses.postgres.get(service)) is None:
+                raise NotReachable(f"stack {self._addresses.name} names no database of {service}")
+            otherwise = f"the database of {service} does not answer"
+            opening = connected(dsn, otherwise, name="attune-reconcile", statement_timeout=milliseconds)
+            self._connections[service] = await self._open.enter_async_context(opening)
         return self
 
     async def __aexit__(

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,11 +18,13 @@ import typer
 
 from attune.addresses import Addresses, NotReachable, readable_errors
 from attune.backup import AdminOption, admin_url, read_manifest, run
+from attune.databases import connected
 from attune.refill import ByName
 
 if TYPE_CHECKING:
-    import asyncpg
     from rich.console import Console
+
+    from chassis.database import Connection
 
 STOPS_WITHIN_S = 40.0
 BACK_WITHIN_S = 3600.0
@@ -220,19 +222,9 @@ class Restore:
         async with self._connected("postgres") as connection:
             return bool(await connection.fetchval(_EXISTS, self._service))
 
-    @contextlib.asynccontextmanager
-    async def _connected(self, database: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-        from chassis import database as chassis_database
-
+    def _connected(self, database: str) -> contextlib.AbstractAsyncContextManager[Connection]:
         dsn = urlsplit(self._url)._replace(path=f"/{database}").geturl()
-        try:
-            connection = await chassis_database.connect(dsn, name="attune-restore", statement_timeout="0")
-        except Exception as error:
-            raise NotReachable(f"the database {database} does not answer ({type(error).__name__})") from None
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return connected(dsn, f"the database {database} does not answer", name="attune-restore", statement_timeout="0")
 
     def _say(self, what: str) -> None:
         self._console.print(f"{self._service}: {what}")

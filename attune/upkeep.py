@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attune.addresses import SERVICES, Addresses, NotReachable
+from attune.databases import connected
 from attune_contracts.catalogue import CATALOGUE, topic
 
 if TYPE_CHECKING:
@@ -114,19 +115,12 @@ class Upkeep:
 
     @asynccontextmanager
     async def _database(self) -> AsyncIterator[Connection]:
-        from chassis import database
-
         dsn = self._addresses.postgres.get(self.service)
         if dsn is None:
             raise NotReachable(f"{self.service} does not answer, and no database of it is named here")
-        try:
-            connection = await database.connect(dsn, name="attune-upkeep")
-        except Exception as error:
-            raise NotReachable(f"neither {self.service} nor its database answers ({type(error).__name__})") from None
-        try:
+        otherwise = f"neither {self.service} nor its database answers"
+        async with connected(dsn, otherwise, name="attune-upkeep") as connection:
             yield connection
-        finally:
-            await connection.close()
 
 
 def chosen(names: Sequence[str] | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -56,14 +56,17 @@ DAMAGE: Mapping[str, Callable[[Record], Record]] = {
     "not_json": _with("content-type", b"text/plain"),
 }
 """Each makes a good record unreadable for whoever acts on its type."""
-NOBODYS = frozenset({"no_headers", "no_type"})
-"""Damage after which no type says for whom the record is: every reader of its topic must keep it."""
 
 
-def parked_by(event_type: str, kind: str) -> tuple[str, ...]:
-    """Who must park a record of this type with this damage: a reader with no use for the type passes it over."""
-    readers = READERS[topic(CATALOGUE[event_type].service)]
-    return readers if kind in NOBODYS else tuple(s.name for s in MAPS if s.name in readers and event_type in s.events)
+def parked_by(name: str, headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, ...]:
+    """Who must park a bad record of this topic: all its readers, unless its one type header names a type of the topic.
+
+    Then only who acts on the type: whoever has no use for it passes the record over.
+    """
+    types = [(value or b"").decode("latin-1") for header, value in headers if header == "ce_type"]
+    event = CATALOGUE.get(types[0]) if len(types) == 1 else None
+    theirs = event is not None and topic(event.service) == name
+    return tuple(s.name for s in MAPS if s.name in READERS.get(name, ()) and (not theirs or types[0] in s.events))
 
 
 def good(event_type: str, key: UUID, value: bytes) -> Record:
@@ -113,5 +116,5 @@ class Poison:
         told = await producer.send_and_wait(name, key=key, value=value, headers=headers, partition=partition)
         id_ = next((v for h, v in headers if h == "ce_id"), b"")
         event_id = UUID(id_.decode()) if kind not in ("no_id", "no_headers", "bad_id", "header_twice") else None
-        readers = parked_by(event_type, kind)
+        readers = parked_by(name, headers)
         self.put.append(BadMessage(name, told.partition, told.offset, key, kind, event_id, readers))

@@ -12,17 +12,13 @@ from typing import Any
 import psutil
 
 from attune.stack.stack import Stack
-from attune_contracts.catalogue import CATALOGUE, topic
+from attune_contracts.catalogue import SERVICES
 from chassis.stream import Broker
+from faults.poison import parked_by
 from fuzz.records import Bad, RecordMaker
 from fuzz.run import Found, Told
-from services.notification import main as notification
-from services.referral import main as referral
-from services.screening import main as screening
-from services.workforce import main as workforce
 from tests.support.field import Field
 
-READERS = {m.SERVICE.name: m.SERVICE for m in (screening, referral, notification, workforce)}
 AT_ONCE = 200
 PARKED_WITHIN_SECONDS = 120.0
 GROWTH_MIB = 250
@@ -54,8 +50,8 @@ class Flood:
 
 async def flood(stack: Stack, *, seed: int, count: int, huge: int, told: Told) -> tuple[Found, Flood]:
     """Sends them, and looks at what became of them and of the families screened meanwhile."""
-    found, done = Found(), Flood({service: {} for service in READERS})
-    before = {service: _memory(stack, service) for service in READERS}
+    found, done = Found(), Flood({service: {} for service in SERVICES})
+    before = {service: _memory(stack, service) for service in SERVICES}
     made = RecordMaker(random.Random(seed)).made(count, huge)
     async with Field(stack, channels=["file"]) as people:
         team = await people.team(100, 100, 100)
@@ -68,7 +64,7 @@ async def flood(stack: Stack, *, seed: int, count: int, huge: int, told: Told) -
             over.set()
             await families
         await _operate(people, done, found)
-    for service in READERS:
+    for service in SERVICES:
         done.grown_mib[service] = _memory(stack, service) - before[service]
         if done.grown_mib[service] > GROWTH_MIB:
             found.fail(f"{service} has grown by {done.grown_mib[service]} MiB", "")
@@ -87,27 +83,12 @@ async def _send(stack: Stack, made: list[Bad], found: Found, done: Flood, told: 
             for bad, at in zip(part, await asyncio.gather(*sending), strict=True):
                 found.sent += 1
                 found.kinds[bad.kind] += 1
-                for service in parked_by(bad):
+                for service in parked_by(bad.topic, bad.headers):
                     done.expected[service][at.topic, at.partition, at.offset] = bad.kind
             told("records", found.sent)
             await asyncio.sleep(0.05)
     finally:
         await producer.stop()
-
-
-def parked_by(bad: Bad) -> list[str]:
-    """The services that must park it: all that read its topic, unless its one type header names a type of that topic.
-
-    Then only who acts on the type: whoever has no use for it passes the record over.
-    """
-    types = [(value or b"").decode("latin-1") for name, value in bad.headers if name == "ce_type"]
-    event = CATALOGUE.get(types[0]) if len(types) == 1 else None
-    theirs = event is not None and topic(event.service) == bad.topic
-    return [
-        name
-        for name, service in READERS.items()
-        if bad.topic in service.topics and (not theirs or types[0] in service.events)
-    ]
 
 
 async def _families(people: Field, team: Any, over: asyncio.Event, delays: list[float]) -> None:

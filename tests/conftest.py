@@ -13,7 +13,8 @@ from tests.support import servers
 hypothesis.settings.register_profile("attune", deadline=None)
 hypothesis.settings.load_profile("attune")
 
-TOGETHER = ("tests/journeys/", "tests/upkeep/", "tests/faults/", "tests/input/", "tests/stack/test_clinic_day.py")
+TOGETHER = ("tests/journeys/", "tests/upkeep/", "tests/faults/", "tests/input/", "tests/stack/test_clinic_day.py",
+            "tests/stack/test_restore.py")  # fmt: skip
 """Tests whose ids begin so run in one worker, since they share a stack. xdist's own groups are lost on this pytest."""
 
 _MEETING_PLACE = pytest.StashKey[servers.MeetingPlace]()

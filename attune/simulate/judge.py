@@ -93,13 +93,16 @@ def judge(known: Known, calendar: Calendar = ENGLAND) -> Verdict:
     return verdict
 
 
+def _moved_away(t: Told) -> bool:
+    return t.kind == "child-moved" and t.data.get("to_team_id") is None
+
+
 def _unscreened(known: Known) -> list[UUID]:
     """Children past the window of whom nobody has said anything: no result, no failsafe, no reason."""
     explained = {
         UUID(t.data["child_id"])
         for t in known.told
-        if t.kind in {"screening-completed", "screening-missed"} | _GONE
-        or (t.kind == "child-moved" and t.data.get("to_team_id") is None)
+        if t.kind in {"screening-completed", "screening-missed"} | _GONE or _moved_away(t)
     }
     last = known.ends_at.astimezone(LONDON).date() - timedelta(days=CLOSES_DAY + 1)
     return [child for child, day in known.born.items() if day <= last and child not in explained]
@@ -146,7 +149,7 @@ def _gone_at(known: Known) -> dict[str, datetime]:
     """When a child was gone: from then on no clock of its consultations runs, whenever they were asked for."""
     found: dict[str, datetime] = {}
     for t in known.told:
-        if t.kind in _GONE - {"records-merged"} or (t.kind == "child-moved" and t.data.get("to_team_id") is None):
+        if t.kind in _GONE - {"records-merged"} or _moved_away(t):
             child = t.data.get("child_id")
             if child is not None:
                 found[child] = min(t.at, found.get(child, t.at))

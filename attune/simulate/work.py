@@ -27,12 +27,13 @@ from attune_contracts.referral import (
 )
 from attune_contracts.screening import SecondRatingRequested
 
-OVER = frozenset({"consultation-not-open", "unknown-consultation", "held-before", "not-assigned", "direct-work-ended"})
-"""What work on a case is refused with when it ended meanwhile: a family's loss, its moving away, a decision."""
-WITH_OTHERS = frozenset({"case-has-no-practitioner", "case-of-somebody-else", "case-only-offered", "no-direct-work",
-                         "direct-work-goes-on", "not-held-for-direct-work", "nothing-to-report",
-                         "reported-before"})  # fmt: skip
-"""What it is refused with when the case was handed over meanwhile, or waits for whoever takes it next."""
+NOT_NOW = frozenset((
+    "consultation-not-open", "unknown-consultation", "held-before", "not-assigned", "direct-work-ended",
+    "case-has-no-practitioner", "case-of-somebody-else", "case-only-offered", "no-direct-work", "direct-work-goes-on",
+    "not-held-for-direct-work", "nothing-to-report", "reported-before",
+))  # fmt: skip
+"""What work on a case is refused with when it ended meanwhile (a family's loss, its moving away, a decision), was
+handed over, or waits for whoever takes it next."""
 _OUT_OF_HAND = (ConsultationReported, ConsultationTriaged, ConsultationWithdrawn, CaseClosed, CaseHandedOver,
                 WaitingListJoined)  # fmt: skip
 """Reported, ended, or with nobody any more; who gets it next is told by a `CaseAssigned` of its own."""
@@ -128,7 +129,7 @@ class Work:
         frees = route in ("closure", "triage", "direct-work", "direct-work/end")
         key = f"{what} {day} {case} {event.practitioner_id}"
         return Act(instant(day, 11), key, "referral", path, "specialist", body, case,
-                   by=str(event.practitioner_id), alone=frees, may_be_refused=OVER | WITH_OTHERS)  # fmt: skip
+                   by=str(event.practitioner_id), alone=frees, may_be_refused=NOT_NOW)  # fmt: skip
 
     def _second_rating(self, event: SecondRatingRequested) -> list[Act]:
         screening = str(event.screening_id)

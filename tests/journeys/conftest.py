@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from attune.stack.layout import Layout, cache_directory
 from attune.stack.plan import TIME_CAN_BE_SET
-from attune.stack.stack import Stack, down
+from attune.stack.stack import Stack
 from tests.journeys.post_office import PostOffice
 from tests.support.field import Field
+from tests.support.own_state import own_state
 
 NAME = "journeys"
 LATER = "later"
@@ -32,14 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state directory of the journeys' own, with what was fetched already."""
-    made = tmp_path_factory.mktemp("journeys")
-    for directory in (made, made.parent):
-        directory.chmod(0o711)
-    (made / "cache").symlink_to(cache_directory())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ATTUNE_STATE", str(made))
+    with own_state(tmp_path_factory, NAME) as made:
         yield made
-        down(Layout.named(NAME))
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,10 @@ from attune import status
 from attune.addresses import Addresses
 from attune.facts import Gatherer
 from attune.reconcile import reckon
-from attune.stack.layout import ROOT, Layout, cache_directory
-from attune.stack.stack import Stack, down
+from attune.stack.layout import ROOT
+from attune.stack.stack import Stack
 from tests.support.field import Baby, Field, Team, eventually
+from tests.support.own_state import own_state
 
 NAME = "restores"
 LONG = 90.0
@@ -31,14 +32,8 @@ LONG = 90.0
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = tmp_path_factory.mktemp("restores")
-    for directory in (made, made.parent):
-        directory.chmod(0o711)
-    (made / "cache").symlink_to(cache_directory())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ATTUNE_STATE", str(made))
+    with own_state(tmp_path_factory, NAME):
         yield Stack.up(NAME, fsync=False)
-        down(Layout.named(NAME))
 
 
 @pytest.fixture(scope="module")
