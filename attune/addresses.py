@@ -15,7 +15,7 @@ from uuid import UUID
 import typer
 
 if TYPE_CHECKING:
-    from chassis.stream import Broker
+    from chassis.broker import Broker
 
 SERVICES = ("screening", "referral", "notification", "workforce")
 """In the order in which a case passes through them."""
@@ -83,7 +83,7 @@ class Addresses:
 
     def broker(self) -> Broker:
         """How to reach Kafka."""
-        from chassis.stream import Broker
+        from chassis.broker import Broker
 
         if not self.sasl:
             return Broker(self.bootstrap)

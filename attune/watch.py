@@ -15,8 +15,8 @@ from attune.addresses import Addresses, NotReachable, StackOption, plain_output,
 
 if TYPE_CHECKING:
     from attune.sighting import Sighting
+    from chassis.broker import Broker
     from chassis.parked import Record
-    from chassis.stream import Broker
 
 TOGETHER_SECONDS = 0.04
 """Records of different topics that arrive within this time are put in order before they are shown."""

@@ -22,8 +22,8 @@ from aiokafka.errors import KafkaError
 from attune_contracts.catalogue import dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
 from chassis import database, failpoints, pace, telemetry
+from chassis.broker import Broker
 from chassis.refill import Refilling
-from chassis.stream import Broker
 
 log = structlog.get_logger(__name__)
 

@@ -27,6 +27,7 @@ from attune_contracts.event import Event
 from chassis import database, describe, failpoints, migrations, telemetry
 from chassis.access import Access
 from chassis.admission import Admission
+from chassis.broker import Broker
 from chassis.clock import Clock
 from chassis.commands import Command
 from chassis.database import Connection, Pool
@@ -43,7 +44,7 @@ from chassis.replay import Replaying
 from chassis.retention import Retention
 from chassis.service_time import ServiceTime
 from chassis.settings import KafkaSettings, MigrationSettings, ServiceSettings, SettingsInvalid, SettingsT, load
-from chassis.stream import Broker, Subscription
+from chassis.stream import Subscription
 from chassis.tables import Table
 from chassis.topics import Probe, group_of
 from chassis.upkeep import upkeep_routes

@@ -1,4 +1,4 @@
-"""Kafka: the one subscriber shape that loses nothing, producers, topics. The only module that knows FastStream.
+"""Kafka: the one subscriber shape that loses nothing. The only module that lets FastStream work.
 
 Why each setting is as it is: docs/decisions/0003-kafka-client.md. FastStream's own parser, acknowledgement and waiting
 are replaced, because each of them can lose a message or delay it.
@@ -8,24 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import (
-    ConsumerStoppedError,
-    CorruptRecordException,
-    KafkaError,
-    TopicAlreadyExistsError,
-    UnsupportedCodecError,
-    for_code,
-)
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError, UnsupportedCodecError
 from aiokafka.helpers import create_ssl_context
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -33,9 +23,9 @@ from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from chassis import failpoints, pace
-from chassis.decoding import read_any_header_name
+from chassis.broker import Broker, to_record
 from chassis.parked import Record
-from chassis.settings import TOPIC_KEEP_DAYS
+from chassis.watchdog import ConsumerDead, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -44,170 +34,29 @@ FETCH_BYTES = 1 << 20
 """As large as the largest record may be, which is some thousand events."""
 HAND_OVER_SECONDS = 15.0
 COMMIT_SECONDS = 0.1
-ZOMBIE_SECONDS = 30.0
+ANSWERED_SECONDS = 5.0
 METADATA_MS = 5_000
 
+_SUBSCRIBER: Mapping[str, Any] = {
+    "batch": True,
+    "max_records": MAX_RECORDS,
+    "no_reply": True,
+    "auto_offset_reset": "earliest",
+    "ack_policy": AckPolicy.NACK_ON_ERROR,
+    "batch_timeout_ms": 10,
+    "fetch_max_wait_ms": 50,
+    "session_timeout_ms": 6000,
+    "heartbeat_interval_ms": 1000,
+    "rebalance_timeout_ms": 30_000,
+    # What was fetched and not yet handled is held in memory.
+    "fetch_max_bytes": FETCH_BYTES,
+    "max_partition_fetch_bytes": FETCH_BYTES,
+}
 _UNDECODABLE = (CorruptRecordException, UnsupportedCodecError)
 
 Place = tuple[str, int]
 """A topic and the number of one of its partitions."""
 Handle = Callable[[Sequence[Record], Callable[[], bool]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """How to reach Kafka."""
-
-    bootstrap: tuple[str, ...]
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    @property
-    def client(self) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "bootstrap_servers": list(self.bootstrap),
-            "security_protocol": self.security_protocol,
-        }
-        if "SSL" in self.security_protocol:
-            options["ssl_context"] = create_ssl_context()
-        if self.sasl_mechanism:
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.username,
-                "sasl_plain_password": self.password,
-            }
-        return options
-
-    def security(self) -> BaseSecurity | None:
-        """The same for FastStream."""
-        tls = "SSL" in self.security_protocol
-        context = create_ssl_context() if tls else None
-        if not self.sasl_mechanism:
-            return BaseSecurity(ssl_context=context, use_ssl=True) if tls else None
-        kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}[
-            self.sasl_mechanism
-        ]
-        return kind(username=self.username or "", password=self.password or "", ssl_context=context, use_ssl=tls)
-
-    def producer(self) -> AIOKafkaProducer:
-        """Not idempotent on purpose: an idempotent one that outlives an emptied broker loses acknowledged records."""
-        return AIOKafkaProducer(
-            **self.client,
-            acks="all",
-            enable_idempotence=False,
-            linger_ms=0,
-            max_batch_size=512 * 1024,
-            max_request_size=2 * 1024 * 1024,
-            request_timeout_ms=10_000,
-        )
-
-    async def missing_topics(self, topics: Sequence[str]) -> list[str]:
-        """Those of `topics` that the broker does not have; a subscriber to a missing topic would wait in silence."""
-        admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=5_000)
-        await admin.start()
-        try:
-            return sorted(set(topics) - set(await admin.list_topics()))
-        finally:
-            await admin.close()
-
-    async def create_topic(
-        self, topic: str, *, partitions: int, replication: int, keep_days: int = TOPIC_KEEP_DAYS
-    ) -> bool:
-        """Makes a topic unless it is there. True when it was made."""
-        admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=15_000)
-        await admin.start()
-        try:
-            # Uncompressed, however a stranger sends: our client has no decoder for most kinds of compression.
-            configs = {
-                "min.insync.replicas": str(max(1, replication - 1)),
-                "retention.ms": str(keep_days * 24 * 3600 * 1000),
-                "compression.type": "uncompressed",
-            }
-            answer = await admin.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)])
-            for error in answer.topic_errors:
-                if error[1] and for_code(error[1]) is not TopicAlreadyExistsError:
-                    raise for_code(error[1])(error[0])
-                return not error[1]
-            return False
-        finally:
-            await admin.close()
-
-    async def behind(self, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
-        """For each group, how many records of its topics it has not committed; all of them where it never did."""
-        async with self.looking_behind(groups) as behind:
-            return await behind()
-
-    @asynccontextmanager
-    async def looking_behind(
-        self, groups: Mapping[str, Sequence[str]]
-    ) -> AsyncIterator[Callable[[], Awaitable[dict[str, int]]]]:
-        """The same for who asks often: a connection takes far longer than an answer. Raises KafkaError."""
-        admin = AIOKafkaAdminClient(**self.client, request_timeout_ms=5_000)
-        consumer = AIOKafkaConsumer(**self.client, enable_auto_commit=False)
-        await admin.start()
-        try:
-            await consumer.start()
-            topics = sorted({topic for of_group in groups.values() for topic in of_group})
-            found = await admin.describe_topics(topics)
-            every = [TopicPartition(t["topic"], p["partition"]) for t in found for p in t["partitions"]]
-            if {tp.topic for tp in every} != set(topics):
-                raise KafkaError("a topic is missing")
-
-            async def behind() -> dict[str, int]:
-                ends = await consumer.end_offsets(every)
-                left = {}
-                for group, of_group in groups.items():
-                    done = await admin.list_consumer_group_offsets(group)
-                    read = {tp: max(0, done[tp].offset) if tp in done else 0 for tp in every}
-                    left[group] = sum(end - read[tp] for tp, end in ends.items() if tp.topic in of_group)
-                return left
-
-            yield behind
-        finally:
-            await consumer.stop()
-            await admin.close()
-
-    async def tail(self, topics: Sequence[str], *, from_start: bool) -> AsyncIterator[Record]:
-        """Every record of some topics as it comes, without a group: for watching, never for working."""
-        read_any_header_name()
-        consumer = AIOKafkaConsumer(
-            *topics,
-            **self.client,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest" if from_start else "latest",
-            fetch_max_wait_ms=100,
-        )
-        await consumer.start()
-        try:
-            async for record in consumer:
-                yield to_record(record)
-        finally:
-            await consumer.stop()
-
-    async def history(self, topics: Sequence[str]) -> list[Record]:
-        """Every record that some topics hold now, partition after partition: for checking, never for working."""
-        read_any_header_name()
-        consumer = AIOKafkaConsumer(*topics, **self.client, enable_auto_commit=False, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            found = sorted(consumer.assignment())
-            begins, ends = await consumer.beginning_offsets(found), await consumer.end_offsets(found)
-            records: dict[TopicPartition, list[Record]] = {tp: [] for tp in found}
-            left = {tp for tp in found if begins[tp] < ends[tp]}
-            while left:
-                for tp, some in (await consumer.getmany(timeout_ms=1000)).items():
-                    records[tp] += [to_record(r) for r in some if r.offset < ends[tp]]
-                left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
-            return [record for tp in found for record in records[tp]]
-        finally:
-            await consumer.stop()
-
-
-def to_record(r: ConsumerRecord) -> Record:
-    """A record as the rest of the chassis knows it."""
-    return Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers), r.timestamp)
 
 
 class _Message(KafkaAckableMessage):
@@ -235,11 +84,12 @@ class Subscription:
         self._again: dict[TopicPartition, int] = {}
         self._gone_back: set[TopicPartition] = set()
         self._broken: str | None = None
+        self._watchdog = Watchdog()
         self.last_poll = time.monotonic()
         self.errors_since: float | None = None
         self.faststream = KafkaBroker(
             list(broker.bootstrap),
-            security=broker.security(),
+            security=_security(broker),
             apply_types=False,
             allow_auto_create_topics=False,
             logger=None,
@@ -249,30 +99,12 @@ class Subscription:
             graceful_timeout=HAND_OVER_SECONDS,
         )
         self._subscriber = self.faststream.subscriber(
-            *self.topics,
-            group_id=group,
-            batch=True,
-            max_records=MAX_RECORDS,
-            no_reply=True,
-            auto_offset_reset="earliest",
-            ack_policy=AckPolicy.NACK_ON_ERROR,
-            batch_timeout_ms=10,
-            fetch_max_wait_ms=50,
-            session_timeout_ms=6000,
-            heartbeat_interval_ms=1000,
-            rebalance_timeout_ms=30_000,
-            # What was fetched and not yet handled is held in memory.
-            fetch_max_bytes=FETCH_BYTES,
-            max_partition_fetch_bytes=FETCH_BYTES,
-            listener=_HandOver(self),
-            parser=self._parse,
-            decoder=_raw,
+            *self.topics, group_id=group, listener=_HandOver(self), parser=self._parse, decoder=_raw, **_SUBSCRIBER
         )
         self._subscriber(self._on_batch)
 
     async def start(self) -> None:
         """Joins the group. Raises KafkaError when the broker refuses."""
-        read_any_header_name()
         await self.faststream.start()
         self._wait_for_records()
 
@@ -385,12 +217,10 @@ class Subscription:
                     oldest: dict[str, int] = {}
                     for tp, found in records.items():
                         oldest[tp.topic] = min(found[0].timestamp, oldest.get(tp.topic, found[0].timestamp))
-                    for topic, timestamp in oldest.items():
-                        self._lag[topic] = max(0.0, time.time() - timestamp / 1000)
+                    self._lag |= {topic: max(0.0, time.time() - since / 1000) for topic, since in oldest.items()}
                     self._in_hand_since = time.monotonic()
                     return records
-                for topic in self.topics:
-                    self._lag[topic] = 0.0
+                self._lag = dict.fromkeys(self.topics, 0.0)
 
         consumer.getmany = wait_for_records
 
@@ -425,18 +255,12 @@ class Subscription:
             return  # the coordination ends because it was told to
         if self._broken:
             raise ConsumerDead(self._broken)
-        consumer = self._subscriber.consumer
-        now = time.monotonic()
-        if self.errors_since is not None and now - self.errors_since > ZOMBIE_SECONDS:
-            raise ConsumerDead("every poll fails")
-        coordinator = getattr(consumer, "_coordinator", None)
-        task = getattr(coordinator, "_coordination_task", None)
-        if task is not None and task.done():
-            raise ConsumerDead("the group coordination has ended")
-
-
-class ConsumerDead(RuntimeError):
-    """The consumer can no longer get records although the process lives; only a restart helps."""
+        self._watchdog.look(
+            self._subscriber.consumer,
+            failing_since=self.errors_since,
+            outside=self.assigned > 0 and not self.in_group,
+            answered=self.silent_seconds < ANSWERED_SECONDS,
+        )
 
 
 class _HandOver(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -462,3 +286,13 @@ class _HandOver(ConsumerRebalanceListener):  # type: ignore[misc]
 
 async def _raw(message: KafkaAckableMessage) -> Any:
     return message.raw_message
+
+
+def _security(broker: Broker) -> BaseSecurity | None:
+    """How FastStream is to reach the broker."""
+    tls = "SSL" in broker.security_protocol
+    context = create_ssl_context() if tls else None
+    if not broker.sasl_mechanism:
+        return BaseSecurity(ssl_context=context, use_ssl=True) if tls else None
+    kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}[broker.sasl_mechanism]
+    return kind(username=broker.username or "", password=broker.password or "", ssl_context=context, use_ssl=tls)

@@ -14,8 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from chassis.broker import Broker
 from chassis.problem import Unavailable
-from chassis.stream import Broker, Place
+from chassis.stream import Place
 
 PROBE_SECONDS = 1.5
 ANSWER_SECONDS = 4.0

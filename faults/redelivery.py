@@ -15,7 +15,6 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from attune_contracts.catalogue import PARTITIONS
-from chassis.decoding import read_any_header_name
 from faults.crew import Member
 from faults.plan import Fault
 from faults.poison import TOPICS
@@ -50,7 +49,6 @@ async def reordered(site: Site, fault: Fault) -> Told:
 
 async def _latest(site: Site, count: int) -> list[ConsumerRecord]:
     """The last records of each topic, but none of the bad ones."""
-    read_any_header_name()
     consumer = AIOKafkaConsumer(bootstrap_servers=site.stack.bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:

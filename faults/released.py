@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from attune.stack.layout import ROOT
 from attune_contracts.catalogue import SERVICES, topic
 from attune_contracts.envelope import Unreadable, read_envelope
+from chassis.broker import Broker
 from chassis.parked import Record
-from chassis.stream import Broker
 from faults.world import Finding, World
 
 RELEASED = ROOT / "contracts" / "released"

@@ -16,7 +16,7 @@ import psutil
 
 from attune.stack import kafka
 from attune.stack.stack import Stack
-from chassis.stream import Broker
+from chassis.broker import Broker
 from faults.asking import Asking
 from faults.commits import CommitWatch, Scissors
 from faults.crew import Crew

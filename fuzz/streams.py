@@ -13,7 +13,7 @@ import psutil
 
 from attune.stack.stack import Stack
 from attune_contracts.catalogue import SERVICES
-from chassis.stream import Broker
+from chassis.broker import Broker
 from faults.poison import parked_by
 from fuzz.records import Bad, RecordMaker
 from fuzz.run import Found, Told

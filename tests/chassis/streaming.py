@@ -16,10 +16,11 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from chassis import database
+from chassis.broker import Broker
 from chassis.parked import Record, headers_of
 from chassis.processor import Input, Processor
 from chassis.reading import read_record
-from chassis.stream import Broker, Subscription
+from chassis.stream import Subscription
 from tests.chassis.toy import HEAR
 
 PARTITIONS = 3

@@ -19,10 +19,10 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.envelope import Envelope, read
 from chassis import database, relay
+from chassis.broker import Broker
 from chassis.parked import Record
 from chassis.processor import Processor
 from chassis.relay import Relay
-from chassis.stream import Broker
 from faults.proxy import Proxy
 from tests.chassis.streaming import broker_at, everything_in, make_topic, until
 from tests.chassis.toy import adding

@@ -13,16 +13,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import uvloop
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from fastapi import APIRouter
 from uuid_utils.compat import uuid7
 
-from chassis import database, migrations, service, stream
+from chassis import database, migrations, service, stream, watchdog
 from chassis.parked import Record
 from chassis.service import MissingTopics, Running, Service, migration_sets
 from chassis.settings import ServiceSettings
-from chassis.stream import ConsumerDead
+from chassis.watchdog import ConsumerDead
 from tests.chassis import toy
 from tests.chassis.streaming import (
     PARTITIONS,
@@ -392,10 +396,66 @@ async def test_p10_a_consumer_whose_group_is_lost_ends_the_process(
     await reader.subscription.stop()
 
 
+async def test_p10_a_consumer_that_no_longer_looks_at_its_cluster_ends_the_process(
+    pool: database.Pool, kafka: str, topic: str, unique: str
+) -> None:
+    reader = Reader(pool, kafka, unique, topic)
+    await reader.subscription.start()
+    running = asyncio.create_task(reader.subscription.run())
+    await until(lambda: reader.subscription.in_group)
+    reader.subscription._subscriber.consumer._client._sync_task.cancel()  # type: ignore[union-attr]
+    with pytest.raises(ConsumerDead):
+        await asyncio.wait_for(running, 5)
+    await reader.subscription.stop()
+
+
+async def test_p10_a_consumer_that_stays_outside_its_group_ends_the_process(
+    pool: database.Pool, kafka: str, topic: str, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "OUTSIDE_SECONDS", 0.5)
+    reader = Reader(pool, kafka, unique, topic)
+    await reader.subscription.start()
+    running = asyncio.create_task(reader.subscription.run())
+    await until(lambda: reader.subscription.in_group)
+    coordinator: Any = reader.subscription._subscriber.consumer._coordinator  # type: ignore[union-attr]
+
+    async def never_finds_it() -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(coordinator, "ensure_coordinator_known", never_finds_it)
+    coordinator.coordinator_id = None
+    with pytest.raises(ConsumerDead):
+        await asyncio.wait_for(running, 8)
+    await reader.subscription.stop()
+
+
+def test_p10_a_closed_line_is_a_lost_line_also_under_uvloop(kafka: str, topic: str) -> None:
+    """aiokafka waits for OSError there: else the task that looks at the cluster ends (chassis/client_mends.py)."""
+
+    async def sent_on_a_closed_line() -> bool:
+        client = AIOKafkaClient(bootstrap_servers=kafka)
+        await client.bootstrap()
+        try:
+            node = client.get_random_node()
+            assert await client.ready(node)
+            line = await client._get_conn(node)
+            reader, writer = line._reader, line._writer
+            writer.transport.abort()
+            await asyncio.sleep(0.05)
+            line._reader, line._writer = reader, writer  # as in the moment before the client has heard of it
+            with pytest.raises(KafkaConnectionError):
+                await line.send(MetadataRequest([topic]))
+            return bool(await asyncio.wait_for(client.force_metadata_update(), 5))
+        finally:
+            await client.close()
+
+    assert uvloop.run(sent_on_a_closed_line())
+
+
 async def test_p10_a_consumer_that_only_fails_ends_the_process(
     pool: database.Pool, kafka: str, topic: str, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "ZOMBIE_SECONDS", 0.1)
+    monkeypatch.setattr(watchdog, "FAILING_SECONDS", 0.1)
     subscription = Reader(pool, kafka, unique, topic).subscription
     subscription.errors_since = time.monotonic() - 1
     with pytest.raises(ConsumerDead):

@@ -1,4 +1,4 @@
-"""What we assume of Kafka and of aiokafka: chassis/stream.py, chassis/relay.py and chassis/decoding.py rest on it."""
+"""What we assume of Kafka and aiokafka: chassis/broker.py, stream.py, relay.py and client_mends.py rest on it."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ async def test_a_missing_topic_raises_nothing(kafka: str, unique: str) -> None:
 
 
 async def test_a_header_name_that_is_no_text_breaks_the_clients_own_decoder(kafka: str, unique: str) -> None:
-    """chassis/decoding.py reads such a batch patiently. When this fails it may go."""
+    """chassis/client_mends.py reads such a batch patiently. When this fails it may go."""
     from aiokafka.consumer import fetcher
     from aiokafka.record.memory_records import MemoryRecords
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from attune.stack import kafka
 from attune.stack.layout import ROOT
-from chassis.stream import Broker
+from chassis.broker import Broker
 from tests.journeys.test_outages import LONG, all_assigned_once, clinic
 from tests.support.field import Baby, Field, eventually
 from tests.support.outages import kill

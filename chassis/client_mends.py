@@ -1,22 +1,47 @@
-"""Takes any record apart, so that no producer can stop a reader: header names need not be text (P4).
+"""What aiokafka 0.14 gets wrong and would make a service deaf: mended here, for every client of the process.
 
-A broker takes header names of any bytes, and aiokafka raises when one is not UTF-8: from then on no partition of that
-consumer would be read. Here such a batch is read once more, with the odd bytes of the name written out.
+*Header names.* A broker takes names of any bytes, and aiokafka raises when one is not UTF-8: from then on no partition
+of that consumer would be read (P4). Such a batch is read once more, with the odd bytes of the name written out.
+
+*Lost lines.* Writing to a line that is closed raises RuntimeError under uvloop, where aiokafka waits for OSError
+(aiokafka issue 1038): the task that keeps the cluster's metadata ends, and the consumer lives on outside its group for
+ever (P10). Here it is what it is: a connection that was lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
+_SENDING = ("send", "_send_sasl_token")
 
-def read_any_header_name() -> None:
-    """From now on every consumer of this process can read every record."""
+
+def apply() -> None:
+    """From now on every client of this process is mended."""
     fetcher.MemoryRecords = _Records
+    for name in _SENDING:
+        sends = getattr(AIOKafkaConnection, name)
+        if not hasattr(sends, "__wrapped__"):
+            setattr(AIOKafkaConnection, name, _lost_when_closed(sends))
+
+
+def _lost_when_closed(sends: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(sends)
+    def send(connection: AIOKafkaConnection, *what: Any, **how: Any) -> Any:
+        try:
+            return sends(connection, *what, **how)
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN, exc=error)
+            raise KafkaConnectionError(f"connection to {connection.host}:{connection.port} is closed") from error
+
+    return send
 
 
 class _Records(_MemoryRecordsPy):  # type: ignore[misc]
