@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from chassis.service import main
+from chassis.process import main
 
 EVERY_SECONDS = 0.001
 

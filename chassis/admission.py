@@ -10,11 +10,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from chassis import pace
+from chassis.arrivals import Answer, Input, Outcome
 from chassis.commands import Command
 from chassis.decision import derived_id
 from chassis.inputs import CommandIntake
 from chassis.problem import Unavailable
-from chassis.processor import BATCH, Answer, Input, Outcome, Processor
+from chassis.processor import BATCH, Processor
 
 WRITERS = 2
 """Batches of commands under way at once at most."""

@@ -11,9 +11,10 @@ from uuid import UUID
 import structlog
 
 from chassis import pace, telemetry
+from chassis.arrivals import Done, due_input
 from chassis.database import Pool, is_away
 from chassis.inputs import DueIntake
-from chassis.processor import BATCH, Done, Processor, due_input
+from chassis.processor import BATCH, Processor
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,8 @@ from uuid import UUID
 from attune_contracts.event import Event
 from chassis.commands import Command
 from chassis.decision import Cause, Decision
-from chassis.tables import By, Given, Many, Table
+from chassis.needs import By, Given, Many
+from chassis.tables import Table
 
 Decide = Callable[[Any, Any, Cause], Decision]
 

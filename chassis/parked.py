@@ -24,7 +24,8 @@ from chassis.value import value
 from chassis.writing import OPEN, StartAgain
 
 if TYPE_CHECKING:
-    from chassis.processor import Input, Processor
+    from chassis.arrivals import Input
+    from chassis.processor import Processor
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from attune_contracts.catalogue import CATALOGUE, SERVICES, source, topic
 from attune_contracts.envelope import Envelope, Unreadable, read
+from chassis.arrivals import Input
 from chassis.inputs import EventIntake
 from chassis.parked import Record
-from chassis.processor import Input
 
 _OWNED = frozenset(topic(service) for service in SERVICES)
 _TOPIC_OF = {event_type.encode(): topic(event.service) for event_type, event in CATALOGUE.items()}

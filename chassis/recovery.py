@@ -21,17 +21,18 @@ from pydantic import ValidationError
 
 from attune_contracts.catalogue import CATALOGUE, topic
 from attune_contracts.envelope import Envelope, Unreadable, read_envelope
+from chassis.arrivals import Done, Input, due_input
 from chassis.database import Connection, Pool
 from chassis.decision import Recalled
 from chassis.inputs import CommandIntake, DueIntake
 from chassis.parked import Record
-from chassis.processor import BATCH, Done, Input, due_input
+from chassis.processor import BATCH
 from chassis.reading import read_record
 from chassis.told_before import ToldBefore
 from chassis.topics import done_by, group_of
 
 if TYPE_CHECKING:
-    from chassis.service import Running
+    from chassis.running import Running
 
 log = structlog.get_logger(__name__)
 

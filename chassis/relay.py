@@ -23,6 +23,7 @@ from attune_contracts.catalogue import dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
 from chassis import database, failpoints, pace, telemetry
 from chassis.broker import Broker
+from chassis.database import Connection
 from chassis.refill import Refilling
 
 log = structlog.get_logger(__name__)
@@ -86,33 +87,7 @@ class Relay:
             await asyncio.wait_for(producer.start(), SEND_SECONDS)
             partitions = sorted(await producer.partitions_for(self.topic))
             log.info("relay_started", service=self.service, topic=self.topic)
-            sent: list[int] = []
-            while True:
-                await pace.gather_after(len(sent))
-                self.work.clear()
-                if self.refilling.asked:
-                    await self.refilling.work(connection, partial(self._publish, producer, partitions))
-                if len(sent) > FEW:
-                    await connection.execute(_SENT, sent)
-                    sent = []
-                    failpoints.reached("forget.after")
-                rows = await connection.fetch(_NEXT, CHUNK, sent)
-                if sent:
-                    failpoints.reached("forget.after")
-                sent = []
-                telemetry.OUTBOX_ROWS.set(len(rows))
-                if not rows:
-                    self._works()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
-                    continue
-                started = time.perf_counter()
-                failpoints.reached("publish.before")
-                await self._publish(producer, partitions, rows)
-                failpoints.reached("publish.after")
-                sent = [r["position"] for r in rows]
-                telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
-                telemetry.PUBLISHED.inc(len(rows))
+            await self._publish_for_ever(connection, producer, partitions)
         finally:
             self.holds_lock, self.sending_since = False, None
             with contextlib.suppress(Exception):
@@ -120,6 +95,38 @@ class Relay:
             if producer is not None:
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(producer.stop(), 3)
+
+    async def _publish_for_ever(
+        self, connection: Connection, producer: AIOKafkaProducer, partitions: list[int]
+    ) -> None:
+        """What is in the outbox, chunk by chunk; what the broker has acknowledged is forgotten with the next look."""
+        sent: list[int] = []
+        while True:
+            await pace.gather_after(len(sent))
+            self.work.clear()
+            if self.refilling.asked:
+                await self.refilling.work(connection, partial(self._publish, producer, partitions))
+            if len(sent) > FEW:
+                await connection.execute(_SENT, sent)
+                sent = []
+                failpoints.reached("forget.after")
+            rows = await connection.fetch(_NEXT, CHUNK, sent)
+            if sent:
+                failpoints.reached("forget.after")
+            sent = []
+            telemetry.OUTBOX_ROWS.set(len(rows))
+            if not rows:
+                self._works()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
+                continue
+            started = time.perf_counter()
+            failpoints.reached("publish.before")
+            await self._publish(producer, partitions, rows)
+            failpoints.reached("publish.after")
+            sent = [r["position"] for r in rows]
+            telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
+            telemetry.PUBLISHED.inc(len(rows))
 
     def _works(self) -> None:
         self._pause = 0.1

@@ -21,7 +21,7 @@ from chassis.stuck import stuck
 from chassis.topics import Stretch, group_of, stretches
 
 if TYPE_CHECKING:
-    from chassis.service import Running
+    from chassis.running import Running
 
 _STANDING = """SELECT
   (SELECT count(*) FROM outbox) AS outbox_events,

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import Rows, Table
+from chassis.rows import Rows
+from chassis.tables import Table
 
 
 class StartAgain(Exception):

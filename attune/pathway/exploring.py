@@ -10,7 +10,9 @@ from uuid import UUID
 
 from chassis.decision import Cause, Refused, derived_id
 from chassis.inputs import CommandIntake, EventIntake, Intake
-from chassis.tables import Many, Rows, State, Table, needs_of
+from chassis.needs import Many, State, needs_of
+from chassis.rows import Rows
+from chassis.tables import Table
 from chassis.working_days import ENGLAND
 
 Memory = dict[Table, dict[Any, Any]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from chassis.processor import Stored
+from chassis.rows import Stored
 from chassis.service import Context
 from chassis.telemetry import MESSAGES_IN_HAND
 from services.notification import store

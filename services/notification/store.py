@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import Many, State, Table
+from chassis.needs import Many, State
+from chassis.tables import Table
 from chassis.value import value
 from services.notification.domain.commands import SetDuty
 from services.notification.domain.delivery import AtResult, AtSending

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import State, Table
+from chassis.needs import State
+from chassis.tables import Table
 from services.referral.domain.children import Child
 from services.referral.domain.clocks import Born, Course
 from services.referral.domain.consultation import RequestAtHand, concern_id

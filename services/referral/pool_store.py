@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import Rows
+from chassis.rows import Rows
 from services.referral.domain.assignment import Seats
 from services.referral.domain.fairness import Count, Fairness, fairness
 from services.referral.domain.forecast import Forecast, Outlook, forecast, looks_back

@@ -8,7 +8,8 @@ from uuid import UUID
 from attune_contracts.screening import ScreeningCompleted
 from chassis.database import Connection
 from chassis.inputs import AtOnce
-from chassis.tables import State, Table
+from chassis.needs import State
+from chassis.tables import Table
 from services.referral.domain.allocation import ASKED, ENDED, KIN, LEAVING, WAITING, PoolAtWork
 from services.referral.domain.consultation import Consultation, concern_id
 from services.referral.domain.hand_over import CaseInPool

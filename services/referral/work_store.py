@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import State, Table
+from chassis.needs import State
+from chassis.tables import Table
 from services.referral.domain.catalogue import Intervention, Measure, reference
 from services.referral.domain.direct_work import AtWork, DirectWork
 from services.referral.domain.measuring import AtMeasuring, Measurement

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from chassis.tables import State, Table
+from chassis.needs import State
+from chassis.tables import Table
 from services.screening.domain.attempt import AtAttempt
 from services.screening.domain.birth import AtBirth
 from services.screening.domain.certificate import Certificates

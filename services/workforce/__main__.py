@@ -1,7 +1,7 @@
 """The workforce service as a process."""
 
 import chassis.lean  # noqa: F401 - first
-from chassis.service import main
+from chassis.process import main
 from services.workforce.main import SERVICE
 
 main(SERVICE)

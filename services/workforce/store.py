@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.tables import State, Table
+from chassis.needs import State
+from chassis.tables import Table
 from services.workforce.domain import supervision, training
 from services.workforce.domain.commands import DefineCourse, DefineNorm, OpenCohort, SetNorm
 from services.workforce.domain.practitioner import Practitioner

@@ -16,9 +16,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from chassis import database
+from chassis.arrivals import Input
 from chassis.broker import Broker
 from chassis.parked import Record, headers_of
-from chassis.processor import Input, Processor
+from chassis.processor import Processor
 from chassis.reading import read_record
 from chassis.stream import Subscription
 from tests.chassis.toy import HEAR
@@ -27,8 +28,8 @@ PARTITIONS = 3
 _WANTED = {HEAR.event.type: HEAR}
 
 
-async def until(true: Callable[[], Any | Awaitable[Any]], within: float = 20) -> None:
-    """Waits until it is true; what is asked may be a coroutine."""
+async def until(true: Callable[[], Any | Awaitable[Any]], within: float = 60) -> None:
+    """Waits until it is true; what is asked may be a coroutine. How soon is not asserted: machines may be busy."""
     async with asyncio.timeout(within):
         while True:
             answer = true()

@@ -13,10 +13,12 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.screening import ScreeningNotCompleted
 from chassis import database
+from chassis.arrivals import Done, Input
 from chassis.decision import NOTHING, Cause, Decision, Due
 from chassis.inputs import AtOnce, due, on
-from chassis.processor import Done, Input, Processor
-from chassis.tables import Rows, State
+from chassis.needs import State
+from chassis.processor import Processor
+from chassis.rows import Rows
 from tests.chassis import toy
 from tests.chassis.toy import Counter, Note, counters, notes
 

@@ -12,11 +12,12 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from chassis import database, telemetry
+from chassis.arrivals import AlreadyExists, Contradiction, Done, Input
 from chassis.clock import Clock
 from chassis.edge import rendered
 from chassis.inputs import on
 from chassis.parked import Record, headers_of
-from chassis.processor import AlreadyExists, Contradiction, Done, Input, Processor
+from chassis.processor import Processor
 from chassis.reading import read_record
 from chassis.value import replace
 from tests.chassis import toy

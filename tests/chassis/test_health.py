@@ -13,7 +13,7 @@ import pytest
 from chassis import database
 from chassis.health import STALE_SECONDS, Health
 from chassis.relay import Relay
-from chassis.service import Running
+from chassis.running import Running
 from chassis.settings import ServiceSettings
 from chassis.topics import Probe
 from services.screening.main import SERVICE

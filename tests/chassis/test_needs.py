@@ -12,11 +12,12 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from chassis import database
+from chassis.arrivals import Answer, Input, Outcome
 from chassis.commands import Command
 from chassis.decision import Cause, Decision
 from chassis.inputs import command
-from chassis.processor import Answer, Input, Outcome, Processor
-from chassis.tables import State
+from chassis.needs import State
+from chassis.processor import Processor
 from tests.chassis import toy
 from tests.chassis.toy import Counter, Note, counters, notes
 

@@ -13,8 +13,9 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from chassis import database, parked_sql
+from chassis.arrivals import Done
 from chassis.parked import Parking
-from chassis.processor import Done, Processor
+from chassis.processor import Processor
 from tests.chassis.test_processor import heard, record
 
 MANY = 10_000

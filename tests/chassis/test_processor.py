@@ -15,9 +15,10 @@ from uuid_utils.compat import uuid7
 
 from chassis import database
 from chassis.admission import Admission, command_id
+from chassis.arrivals import AlreadyExists, Answer, Contradiction, Done, Input, KeyReused
 from chassis.clock import Clock
 from chassis.problem import Unavailable
-from chassis.processor import AlreadyExists, Answer, Contradiction, Done, Input, KeyReused, Processor
+from chassis.processor import Processor
 from tests.chassis import toy
 from tests.chassis.toy import IsOpen, adding, heard, noting, opening, record
 

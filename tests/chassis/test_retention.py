@@ -13,7 +13,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from chassis import database, retention, telemetry
-from chassis.processor import Done, Processor
+from chassis.arrivals import Done
+from chassis.processor import Processor
 from chassis.retention import Retention
 from chassis.settings import INBOX_KEEP_DAYS, JOURNAL_KEEP_DAYS, ServiceSettings, SettingsInvalid, load
 from tests.chassis.test_stream import settings_for

@@ -22,9 +22,10 @@ from confluent_kafka.admin import AdminClient
 from fastapi import APIRouter
 from uuid_utils.compat import uuid7
 
-from chassis import database, migrations, service, stream, watchdog
+from chassis import database, migrations, stream, watchdog
 from chassis.parked import Record
-from chassis.service import MissingTopics, Running, Service, migration_sets
+from chassis.running import MissingTopics, Running
+from chassis.service import Service, migration_sets
 from chassis.settings import ServiceSettings
 from chassis.watchdog import ConsumerDead
 from tests.chassis import toy
@@ -489,7 +490,7 @@ async def test_p10_a_service_does_not_start_without_its_topics(
     """A subscriber to a missing topic would wait in silence."""
     (tmp_path / "0001_begin.sql").write_text(toy.TABLES)
     made = Service(unique, (toy.HEAR,), ServiceSettings, lambda _: APIRouter(), tmp_path, {})
-    monkeypatch.setattr(service, "START_SECONDS", 1.0)
+    monkeypatch.setattr("chassis.running.START_SECONDS", 1.0)
     async with databases.created(postgres) as dsn:
         await migrations.migrate(dsn, migration_sets(made), grant_to=migrations.role_of(dsn))
         running = Running(made, settings_for(dsn, kafka, tmp_path))

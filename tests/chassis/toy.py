@@ -12,11 +12,11 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.event import encode
 from attune_contracts.screening import ScreeningNotCompleted
+from chassis.arrivals import Input
 from chassis.commands import Command
 from chassis.decision import NOTHING, Cause, Decision, Due, Refused
 from chassis.inputs import command, due, on
 from chassis.parked import Record
-from chassis.processor import Input
 from chassis.reading import read_record
 from chassis.tables import Table
 

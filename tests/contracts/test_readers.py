@@ -12,13 +12,14 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from attune_contracts.catalogue import CATALOGUE
+from chassis.arrivals import Input
 from chassis.decision import Cause, Decision
 from chassis.inputs import EventIntake
 from chassis.parked import Record
-from chassis.processor import Input
 from chassis.reading import read_record
+from chassis.rows import Rows
 from chassis.service import Service
-from chassis.tables import Rows, Table
+from chassis.tables import Table
 from services.notification import main as notification
 from services.referral import main as referral
 from services.screening import main as screening

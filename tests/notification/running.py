@@ -12,11 +12,12 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.event import Event
 from chassis.admission import Admission
+from chassis.arrivals import Input
 from chassis.clock import Clock
 from chassis.commands import Command
 from chassis.database import Pool
 from chassis.inputs import CommandIntake, DueIntake, EventIntake
-from chassis.processor import Input, Processor
+from chassis.processor import Processor
 from services.notification import store
 from services.notification.channels.channel import Channel
 from services.notification.courier import Courier

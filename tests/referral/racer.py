@@ -7,7 +7,7 @@ import random
 import sys
 
 from chassis import database
-from chassis.processor import Answer
+from chassis.arrivals import Answer
 from services.referral.domain.commands import CloseCase, DeclineCase, HandOverCase, HoldConsultation
 from services.referral.domain.work_commands import EndDirectWork, PlanDirectWork
 from tests.referral.builders import TEAM, concern

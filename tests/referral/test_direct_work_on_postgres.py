@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from attune_contracts.workforce import CapacityChanged
+from chassis.arrivals import Answer
 from chassis.database import Pool
-from chassis.processor import Answer
 from services.referral import work_store
 from services.referral.domain.commands import CloseCase, HoldConsultation
 from services.referral.domain.measuring import owed

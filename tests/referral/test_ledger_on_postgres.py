@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from chassis.arrivals import Answer
 from chassis.database import Pool
 from chassis.decision import Cause
-from chassis.processor import Answer
 from services.referral import pool_store, store
 from services.referral.domain.commands import AcceptCase, CloseCase, DeclineCase, HandOverCaseload, SetPolicy
 from services.referral.domain.consultation import concern_id

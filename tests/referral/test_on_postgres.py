@@ -14,10 +14,11 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.event import Event
 from attune_contracts.workforce import CompetenceAwarded, PractitionerLeft, PractitionerRegistered
+from chassis.arrivals import Answer, Input, due_input
 from chassis.commands import Command
 from chassis.database import Pool
 from chassis.inputs import CommandIntake, DueIntake, EventIntake
-from chassis.processor import Answer, Input, Processor, due_input
+from chassis.processor import Processor
 from services.referral import pool_store, store
 from services.referral.domain.commands import CloseCase, HandOverCase, RequestConsultation
 from services.referral.domain.consultation import concern_id

@@ -11,11 +11,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from attune_contracts.event import Event
+from chassis.arrivals import Answer, Input, Outcome
 from chassis.clock import due_input
 from chassis.commands import Command, parse
 from chassis.database import Pool
 from chassis.inputs import CommandIntake, DueIntake, EventIntake
-from chassis.processor import Answer, Input, Outcome, Processor
+from chassis.processor import Processor
 from chassis.working_days import ENGLAND, Calendar, local_date
 from services.screening.domain.commands import RecordBirth
 from services.screening.main import INPUTS
