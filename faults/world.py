@@ -61,15 +61,6 @@ class BadMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
-    """A well-formed copy of a record that the campaign wrote itself: delivered again, or on another partition."""
-
-    topic: str
-    event_id: UUID
-    copies: int
-
-
-@dataclass(frozen=True, slots=True)
 class Process:
     """One process of a service that should be alive at the end."""
 
@@ -98,13 +89,10 @@ class World:
     processes: tuple[Process, ...]
     answers: tuple[Answer, ...] = ()
     bad_messages: tuple[BadMessage, ...] = ()
-    foreign: tuple[Foreign, ...] = ()
     error_bodies: tuple[str, ...] = ()
     """Raw text of every answer that was no success."""
     canaries: tuple[str, ...] = ()
     """Personal data that was planted: may stand in the tables of its owner, and nowhere else."""
-    emptied: tuple[str, ...] = ()
-    """Topics that were emptied and refilled, whose old records are gone."""
 
 
 @dataclass(frozen=True, slots=True)

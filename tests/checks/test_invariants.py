@@ -16,9 +16,7 @@ from attune.facts import Told
 from attune.reconcile import CHECKS
 from faults.checks.facts import Handled, Line, Observed, Policy, Pulse, home
 from faults.checks.invariants import judge
-from faults.world import Foreign
 from tests.checks.kept_world import (
-    ASSIGNED,
     BAD,
     CANARIES,
     JOURNAL,
@@ -225,15 +223,6 @@ ALLOWED: Mapping[str, list[dict[str, Any]]] = {
     ],
     "every_success_is_kept": [world(answers=(*WORLD.answers, answer(some_id("lost answer"), None)))],
     "what_is_bad_is_refused": [world(answers=(*WORLD.answers, answer(REFUSED_KEY, 503)))],
-    "events_stay_on_the_partition_of_their_key": [
-        world(foreign=(Foreign("attune.referral", ASSIGNED.event_id, 1),))
-        | {"records": (*KEPT.records, record(ASSIGNED, 98, 11 - home(KEPT.records[5].key)))},
-    ],
-    "events_of_a_key_are_applied_in_order": [
-        inbox("referral", rows={STAFF[1].event_id: Handled(13)})
-        | world(foreign=(Foreign("attune.workforce", STAFF[1].event_id, 1),))
-        | {"records": (*KEPT.records, record(STAFF[1], 98, 11 - home(KEPT.records[1].key)))},
-    ],
     "capacity_is_never_exceeded": [  # less capacity after the assignment: kept until it is handed over
         kept(journal=journal(staff(4, "CapacityChanged", capacity_points=0)))
         | inbox("referral", rows={some_id("workforce4"): Handled(30)}),
