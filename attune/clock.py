@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -21,11 +22,20 @@ async def time_of(asking: Asking) -> datetime:
     return max(datetime.fromisoformat(answer["now"]) for answer in told)
 
 
-async def set_ahead(asking: Asking, to: datetime) -> None:
-    """Sets the time of every service ahead, all at once. Raises Refusal or NotReachable."""
-    body = {"now": to.isoformat()}
+async def set_ahead(asking: Asking, to: datetime, *, settle: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Sets the time of every service ahead; only then one after the other does what has come due.
+
+    `settle` is awaited after each service that had something to do: whoever needs the same events each time gives it.
+    Raises Refusal or NotReachable, and what `settle` raises.
+    """
     services = [s for s in SERVICES if s in asking.addresses.services]
-    await asyncio.gather(*(asking.send(f"PUT {ROUTE}", s, body, role="operator") for s in services))
+    body = {"now": to.isoformat()}
+    hold = body | {"clocks": "hold"}
+    await asyncio.gather(*(asking.send(f"PUT {ROUTE}", s, hold, role="operator") for s in services))
+    for service in services:
+        answer = await asking.send(f"PUT {ROUTE}", service, body, role="operator")
+        if settle is not None and answer["came_due"] != 0:
+            await settle()
 
 
 async def let_pass(asking: Asking, time: timedelta) -> datetime:

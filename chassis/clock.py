@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from chassis.processor import BATCH, Processor
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
+HELD_SECONDS = 10.0
+"""Clocks that are held go on by themselves after so long: whoever held them may be gone."""
 
 
 class Clock:
@@ -29,6 +32,12 @@ class Clock:
         self._hinted: set[Any] = set()
         self._wake = asyncio.Event()
         self._poll_at = 0.0
+        self._asked = True
+        self._held_until = 0.0
+        self.handled = 0
+        """Rows that it has moved since the process began."""
+        self.done_up_to: datetime | None = None
+        """The latest instant at which it looked and left nothing that it could do."""
 
     def hint(self, keys: Sequence[Any]) -> None:
         """These rows are due now. Losing a hint costs a second."""
@@ -37,8 +46,20 @@ class Clock:
 
     def look(self) -> None:
         """The time has moved: looks now."""
-        self._poll_at = 0.0
+        self._asked, self._held_until = True, 0.0
         self._wake.set()
+
+    def hold(self) -> None:
+        """Does nothing until it is asked to look: time can be moved everywhere before anything follows from it."""
+        self._held_until = asyncio.get_running_loop().time() + HELD_SECONDS
+
+    async def catch_up(self) -> int:
+        """Looks until nothing is left that is due by now; how many rows moved meanwhile."""
+        until, before = self.processor.now(), self.handled
+        while self._hinted or self.done_up_to is None or self.done_up_to < until:
+            self.look()
+            await asyncio.sleep(0.005)
+        return self.handled - before
 
     async def run(self) -> None:
         """For as long as the service runs."""
@@ -47,32 +68,43 @@ class Clock:
         while True:
             await pace.gather_after(len(keys))
             self._wake.clear()
-            keys = self._take()
+            if (held := self._held_until - loop.time()) > 0:
+                keys = []
+                await self._sleep(held)
+                continue
+            keys, now = self._take(), self.processor.now()
+            looks = not keys and (self._asked or loop.time() >= self._poll_at)
             try:
-                if not keys and loop.time() >= self._poll_at:
-                    keys = await self._due()
+                if looks:
+                    self._asked = False
+                    keys = await self._due(now)
                     if len(keys) < BATCH:
                         self._poll_at = loop.time() + POLL_SECONDS
                 if keys and not await self._handle(keys):
                     # Nothing moved: the rows stay due, because their rule cannot handle them now.
                     # Hints of others still come through.
                     keys, self._poll_at = [], loop.time() + POLL_SECONDS
+                if looks and not keys:
+                    self.done_up_to = now
             except Exception as error:
                 if not is_away(error):
                     log.exception("clock_failed", intake=self.intake.name)
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            if not keys and not self._hinted:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._poll_at - loop.time()))
+            if not keys and not self._hinted and not self._asked:
+                await self._sleep(self._poll_at - loop.time())
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
 
     def _take(self) -> list[Any]:
         keys = list(self._hinted)[:BATCH]
         self._hinted.difference_update(keys)
         return keys
 
-    async def _due(self) -> list[Any]:
-        table, now = self.intake.table, self.processor.now()
+    async def _due(self, now: datetime) -> list[Any]:
+        table = self.intake.table
         async with self.pool.acquire(timeout=5) as connection:
             rows = await connection.fetch(table.due_sql, now, BATCH)
         if table.due_field is not None:
@@ -83,4 +115,6 @@ class Clock:
     async def _handle(self, keys: Sequence[UUID]) -> bool:
         """True when at least one of the rows moved."""
         outcomes = await self.processor.process([due_input(self.intake, key) for key in keys])
-        return any(o == Done.HANDLED for o in outcomes)
+        moved = sum(o == Done.HANDLED for o in outcomes)
+        self.handled += moved
+        return moved > 0

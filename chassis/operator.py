@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -11,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from attune_contracts.event import Code, Instant
 from chassis.access import Caller
+from chassis.clock import Clock
 from chassis.database import ACQUIRE_SECONDS, Pool
 from chassis.describe import describe
 from chassis.http import Reads
@@ -134,15 +137,20 @@ def _resolving_all_routes(router: APIRouter, reads: Reads, processor: Processor)
         return {"count": count}
 
 
+CATCH_UP_SECONDS = 5.0
+
+
 class SetTime(BaseModel):
     """The instant that it shall be for the service from now on."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     now: Instant
+    clocks: Literal["look", "hold"] = "look"
+    """`hold`: they wait to be asked to look, so that all services can be moved first."""
 
 
-def time_routes(reads: Reads, time: ServiceTime, pool: Pool) -> APIRouter:
+def time_routes(reads: Reads, time: ServiceTime, pool: Pool, clocks: Sequence[Clock]) -> APIRouter:
     """Where the settings allow it, an operator sets the service's time ahead; its clocks look at once."""
     router = APIRouter(tags=["operator"])
 
@@ -154,8 +162,19 @@ def time_routes(reads: Reads, time: ServiceTime, pool: Pool) -> APIRouter:
 
     @router.put("/operator/clock")
     async def set_time(wanted: SetTime, caller: Caller = Depends(resolves)) -> dict[str, Any]:
-        await time.move(pool, wanted.now, recorded_as(caller, None))
-        return await tell_time()
+        """Answers when this process has done what had come due; `came_due` is how much, null where it goes on."""
+        if wanted.clocks == "hold":
+            for clock in clocks:
+                clock.hold()
+        await time.move(pool, wanted.now, recorded_as(caller, None), quietly=wanted.clocks == "hold")
+        came_due: int | None = 0
+        if wanted.clocks == "look":
+            try:
+                async with asyncio.timeout(CATCH_UP_SECONDS):
+                    came_due = sum([await clock.catch_up() for clock in clocks])
+            except TimeoutError:
+                came_due = None
+        return await tell_time() | {"came_due": came_due}
 
     return router
 

@@ -207,7 +207,7 @@ class Running:
         reads = Reads(self.pool, access, service.roles, now=self.time.now, calendar=settings.calendar)
         routers = [service.api(reads), operator_routes(reads, self.processor, service), upkeep_routes(reads, self)]
         if self.time.movable:
-            routers.append(time_routes(reads, self.time, self.pool))
+            routers.append(time_routes(reads, self.time, self.pool, list(self.clocks.values())))
         app = build_app(
             service.name,
             commands=service.commands,

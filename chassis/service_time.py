@@ -70,8 +70,11 @@ class ServiceTime:
             self.ahead = ahead
             self.on_move()
 
-    async def move(self, pool: Pool, to: datetime, by: str) -> None:
-        """Sets the time ahead, for this and every later process of the service. Raises Refused."""
+    async def move(self, pool: Pool, to: datetime, by: str, *, quietly: bool = False) -> None:
+        """Sets the time ahead, for this and every later process of the service; nobody hears of it `quietly`.
+
+        Raises Refused.
+        """
         ahead = to - datetime.now(UTC)
         if ahead > FURTHEST:
             raise TooFarAhead
@@ -85,7 +88,8 @@ class ServiceTime:
                 raise TimeOnlyMovesForward
         self.ahead = ahead
         log.warning("time_moved", service_time=self.now().isoformat(timespec="seconds"))
-        self.on_move()
+        if not quietly:
+            self.on_move()
 
     async def follow(self, pool: Pool) -> None:
         """Hears of what another process of the same service was told."""

@@ -140,7 +140,7 @@ class Year:
 
     async def _at(self, at: datetime, asking: Asking, ears: Ears) -> None:
         if await time_of(asking) < at:
-            await set_ahead(asking, at)
+            await set_ahead(asking, at, settle=ears.at_rest)
         await ears.at_rest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -83,16 +84,39 @@ async def test_the_journal_has_a_partition_for_the_new_time(pool: Pool) -> None:
         assert await connection.fetchval("SELECT to_regclass($1)", f"journal_{time.now():%Y_%m}")
 
 
-async def test_clocks_look_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that would look again in an hour rings as soon as the time was set."""
-    monkeypatch.setattr("chassis.clock.POLL_SECONDS", 3600.0)
-    time = ServiceTime(movable=True)
-    processor = Processor(pool, now=time.now, service="toy")
+async def a_counter_that_rings_tomorrow(pool: Pool, time: ServiceTime) -> UUID:
     counter_id = toy.uuid7()
     async with pool.acquire() as connection:
         await connection.execute(
             "INSERT INTO counters VALUES ($1, 1, 0, '[]', $2, 0)", counter_id, time.now() + timedelta(days=1)
         )
+    return counter_id
+
+
+async def test_a_clock_that_is_held_waits_until_it_is_asked_to_look(pool: Pool) -> None:
+    """So that every service can be moved before anything follows from it, and what follows is the same each time."""
+    time = ServiceTime(movable=True)
+    counter_id = await a_counter_that_rings_tomorrow(pool, time)
+    clock = Clock(toy.RING, Processor(pool, now=time.now, service="toy"), pool)
+    time.on_move = clock.look
+    running = asyncio.create_task(clock.run())
+    clock.hold()
+    await time.move(pool, time.now() + timedelta(days=2), "operator", quietly=True)
+    await asyncio.sleep(1.3)
+    rung = "SELECT rung FROM counters WHERE counter_id = $1"
+    assert await pool.fetchval(rung, counter_id) == 0
+    assert await clock.catch_up() == 1
+    assert await pool.fetchval(rung, counter_id) == 1
+    assert await clock.catch_up() == 0
+    running.cancel()
+
+
+async def test_clocks_look_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that would look again in an hour rings as soon as the time was set."""
+    monkeypatch.setattr("chassis.clock.POLL_SECONDS", 3600.0)
+    time = ServiceTime(movable=True)
+    processor = Processor(pool, now=time.now, service="toy")
+    counter_id = await a_counter_that_rings_tomorrow(pool, time)
     clock = Clock(toy.RING, processor, pool)
     time.on_move = clock.look
     running = asyncio.create_task(clock.run())

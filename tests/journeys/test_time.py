@@ -43,3 +43,12 @@ async def test_it_is_refused_to_others_and_backwards(field: Field) -> None:
     for nonsense in ({}, {"now": "soon"}, {"now": "2026-01-01T00:00:00"}, {"now": back["now"], "then": 1}):
         answer = await field.asks(field.operator, "PUT /operator/clock", nonsense, at="referral")
         assert answer.status_code == 422, nonsense
+
+
+async def test_a_service_that_is_moved_says_when_it_has_done_what_came_due(field: Field) -> None:
+    later = {"now": (field.now() + timedelta(hours=1)).isoformat()}
+    held = await field.does(field.operator, "PUT /operator/clock", later | {"clocks": "hold"}, at="referral")
+    assert held["came_due"] == 0
+    told = await field.does(field.operator, "PUT /operator/clock", later, at="referral")
+    assert isinstance(told["came_due"], int)
+    await field.time_passes(timedelta(hours=1))  # the others are there too
