@@ -7,10 +7,11 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -23,6 +24,7 @@ from faults.strikes import STRIKES, Strike, Told
 
 MEMBERS = 4
 RELAY_PAUSES_WITHIN = 12.0
+KAFKA_BACK_WITHIN = 60.0
 _PLACES = [TopicPartition(t, p) for t in TOPICS for p in range(PARTITIONS)]
 
 
@@ -49,8 +51,9 @@ async def reordered(site: Site, fault: Fault) -> Told:
 
 async def _latest(site: Site, count: int) -> list[ConsumerRecord]:
     """The last records of each topic, but none of the bad ones."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=site.stack.bootstrap, enable_auto_commit=False)
-    await consumer.start()
+    consumer = await _started(
+        lambda: AIOKafkaConsumer(bootstrap_servers=site.stack.bootstrap, enable_auto_commit=False)
+    )
     try:
         consumer.assign(_PLACES)
         ends = await consumer.end_offsets(_PLACES)
@@ -70,9 +73,26 @@ async def _latest(site: Site, count: int) -> list[ConsumerRecord]:
     return [r for r in found if (r.topic, r.partition, r.offset) not in bad][:count]
 
 
+async def _started(make: Callable[[], Any]) -> Any:
+    """A client of Kafka, which may just have been killed: this fault is then made as soon as it is back."""
+    deadline = time.monotonic() + KAFKA_BACK_WITHIN
+    while True:
+        client = make()
+        try:
+            await client.start()
+        except KafkaError:
+            await client.stop()
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.3)
+        else:
+            return client
+
+
 async def _copy(site: Site, records: list[ConsumerRecord]) -> int:
-    producer = AIOKafkaProducer(bootstrap_servers=site.stack.bootstrap, acks="all", enable_idempotence=False)
-    await producer.start()
+    producer = await _started(
+        lambda: AIOKafkaProducer(bootstrap_servers=site.stack.bootstrap, acks="all", enable_idempotence=False)
+    )
     try:
         for start in range(0, len(records), 500):
             sent = [
