@@ -85,6 +85,8 @@ class Letter:
     duty: str | None
     status: str
     channel: str | None
+    over: bool = False
+    """Its time was over before anybody could find out whether it left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ _READS: Mapping[str, tuple[str, ...]] = {
         "SELECT count(*) FROM pools WHERE next_due_at <= now()",
     ),
     "notification": (
-        """SELECT message_id, kind, about_id, CASE WHEN duty IS NULL THEN recipient_id END, duty, status, channel
+        """SELECT message_id, kind, about_id, CASE WHEN duty IS NULL THEN recipient_id END, duty, status, channel,
+        coalesce(reason = 'no_result_in_time' AND settled_at > give_up_at, false)
         FROM messages""",
     ),
     "workforce": (),

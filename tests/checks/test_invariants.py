@@ -237,7 +237,10 @@ ALLOWED: Mapping[str, list[dict[str, Any]]] = {
         kept(letters=(replace(LETTERS[0], status="doubtful"), *LETTERS[1:])),
         kept(letters=(replace(LETTERS[0], status="doubtful"), *LETTERS[1:])) | {"mail_lines": KEPT.mail_lines[1:]},
     ],
-    "a_keyed_sink_has_each_message_once": [{"file_lines": KEPT.file_lines * 2}],
+    "a_keyed_sink_has_each_message_once": [
+        {"file_lines": KEPT.file_lines * 2},
+        kept(letters=(*LETTERS[:2], replace(LETTERS[2], status="doubtful", over=True))),
+    ],
     "nobody_is_written_to_against_their_policy": [
         {"policies": {VISITOR: Policy(True, NOON + timedelta(seconds=1), None)}},  # said so only afterwards
     ],
