@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EVERYTHING = datetime(2000, 1, 1, tzinfo=UTC)
 BROKER_WITHIN_SECONDS = 60.0
+HEARD_WITHIN_SECONDS = 2.0
+"""Within this every process of a service has heard that a refill is wanted, and publishes nothing new before it."""
 TOPIC_DAYS = 14
 ByName = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides: recorded. Lower case letters, digits and '_.-'.")
@@ -129,7 +131,9 @@ class _Refill:
             else:
                 await self._of[s].ask_refill(since, self._by)
         # The intent comes first: a topic that is there again takes nothing new before what it lost.
-        await self._make_topics(replicas)
+        if missing := await self._missing():
+            await asyncio.sleep(HEARD_WITHIN_SECONDS)
+            await self._make_topics(missing, replicas)
         refills = await followed(self._console, "refill", self._services, self._latest("refills"), "sent")
         sent = sum(row["sent"] for row in refills.values())
         self._console.print(f"sent again: {sent:,} events of {', '.join(self._services)}")
@@ -181,8 +185,8 @@ class _Refill:
                     raise NotReachable(f"Kafka does not answer ({type(error).__name__})") from None
             await asyncio.sleep(0.5)
 
-    async def _make_topics(self, replicas: int | None) -> None:
-        for name in await self._missing():
+    async def _make_topics(self, missing: Sequence[str], replicas: int | None) -> None:
+        for name in missing:
             if replicas is None:
                 self._console.print(f"[yellow]{name} is missing[/]: run `python -m services.{name[7:]} topics`; I wait")
             else:

@@ -115,6 +115,12 @@ class Refilling:
         self._dsn, self._service = dsn, service
         self.asked = True
         """Whether the relay must look for an open refill before it publishes anything else."""
+        self.on_ask: Callable[[], None] = lambda: None
+
+    def ask(self) -> None:
+        """There is an open refill: what the relay is publishing now must wait for it, too."""
+        self.asked = True
+        self.on_ask()
 
     async def watch(self, pool: Pool) -> None:
         """Hears of a refill that another process was asked for, for as long as the service runs."""
@@ -122,7 +128,7 @@ class Refilling:
             try:
                 async with pool.acquire(timeout=5) as connection:
                     if await connection.fetchval(f"SELECT EXISTS ({_OPEN})"):
-                        self.asked = True
+                        self.ask()
             except Exception as error:
                 log.debug("refill_not_looked_for", error=type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)

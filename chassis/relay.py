@@ -43,6 +43,10 @@ FEW = 16
 """Sent rows that are forgotten in the same statement; each is compared with every row that is read."""
 
 
+class RefillFirst(Exception):
+    """A refill was asked for while new events were on their way; they come after it."""
+
+
 class Relay:
     """Publishes what a service has recorded. `wake()` after a commit; without it the poll finds the rows."""
 
@@ -53,6 +57,8 @@ class Relay:
         self.sending_since: float | None = None
         self.holds_lock = False
         self.refilling = Refilling(dsn, service)
+        self.refilling.on_ask = self._stop_publishing_new
+        self._publishing_new: asyncio.Task[None] | None = None
         self._pause = 0.1
 
     def wake(self) -> None:
@@ -65,6 +71,8 @@ class Relay:
                 await self._hold_lock_and_publish()
             except asyncio.CancelledError:
                 raise
+            except RefillFirst:
+                continue
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
                 if self.failing_since is None:
                     self.failing_since = time.monotonic()
@@ -94,7 +102,7 @@ class Relay:
                 await asyncio.wait_for(connection.close(), 2)
             if producer is not None:
                 with contextlib.suppress(Exception):
-                    await asyncio.wait_for(producer.stop(), 3)
+                    await asyncio.wait_for(_let_go(producer), 3)
 
     async def _publish_for_ever(
         self, connection: Connection, producer: AIOKafkaProducer, partitions: list[int]
@@ -122,7 +130,7 @@ class Relay:
                 continue
             started = time.perf_counter()
             failpoints.reached("publish.before")
-            await self._publish(producer, partitions, rows)
+            await self._publish_new(producer, partitions, rows)
             failpoints.reached("publish.after")
             sent = [r["position"] for r in rows]
             telemetry.PUBLISH_SECONDS.observe(time.perf_counter() - started)
@@ -133,6 +141,23 @@ class Relay:
         if self.failing_since is not None:
             log.info("relay_works_again", service=self.service, seconds=round(time.monotonic() - self.failing_since, 1))
             self.failing_since = None
+
+    async def _publish_new(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
+        """Raises RefillFirst: what waits for a topic that was lost must not be the first in the new one."""
+        self._publishing_new = asyncio.create_task(self._publish(producer, partitions, rows))
+        try:
+            await self._publishing_new
+        except asyncio.CancelledError:
+            relay = asyncio.current_task()
+            if self.refilling.asked and relay is not None and not relay.cancelling():
+                raise RefillFirst from None
+            raise
+        finally:
+            self._publishing_new = None
+
+    def _stop_publishing_new(self) -> None:
+        if self._publishing_new is not None:
+            self._publishing_new.cancel()
 
     async def _publish(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
         self.sending_since = time.monotonic()
@@ -159,6 +184,12 @@ class Relay:
                 batch = producer.create_batch()
                 batch.append(key=key, value=value, headers=headers, timestamp=None)
         await (await producer.send_batch(batch, self.topic, partition=partition))
+
+
+async def _let_go(producer: AIOKafkaProducer) -> None:
+    """Stops it without sending what it still holds: that is in the outbox, and it is not for this producer any more."""
+    await producer._sender.close()  # noqa: SLF001
+    await producer.stop()
 
 
 def _envelope(row: Any) -> Envelope:

@@ -122,7 +122,7 @@ def _refill_routes(router: APIRouter, reads: Reads, running: Running) -> None:
                 return await refill.plan(connection, wanted.since)
         async with running.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             refill_id = await refill.ask(connection, wanted.since, recorded_as(caller, x_operator))
-        running.relay.refilling.asked = True
+        running.relay.refilling.ask()
         running.relay.wake()
         return {"refill_id": refill_id}
 

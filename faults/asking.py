@@ -147,7 +147,8 @@ class Asking:
         """None where the service cannot take it now, or nobody knows whether it did."""
         try:
             answer = await self._client.request(method, url, headers=headers, content=content)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, AttributeError):
+            # The latter is how a line that is closed in the moment of connecting shows itself under uvloop.
             return None
         if not answer.is_success:
             self.ledger.error_bodies.append(answer.text)

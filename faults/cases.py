@@ -12,6 +12,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from attune.simulate.chance import nhs_number_of
 from faults import refused
 from faults.asking import Person
 from faults.people import People, Team
@@ -43,6 +44,8 @@ SHARES = {
 """Of a hundred cases, so many of each kind."""
 MARK = "Marigold Quillfeather"
 """Stands in every free text."""
+MOST_NUMBERS = 32
+"""NHS numbers of one case at most."""
 TWICE = 0.12
 """Share of requests sent a second time at the same moment under the same key."""
 
@@ -88,6 +91,7 @@ class _Case:
     def __init__(self, cases: Cases, number: int, kind: str, chance: random.Random) -> None:
         self.cases, self.number, self.kind, self.chance = cases, number, kind, chance
         self.people, self.asking = cases.people, cases.asking
+        self.numbers = 0
         self.team: Team = chance.choice(cases.people.teams)
         self.health_visitor = chance.choice(self.team.health_visitors)
 
@@ -96,14 +100,11 @@ class _Case:
         return await self.asking.ask(who, route, body, case=self.number, twice=twice, **names)
 
     def nhs_number(self) -> str:
-        """A valid number of the range that is never issued."""
-        while True:
-            nine = f"9{self.chance.randrange(10**8):08d}"
-            check = 11 - sum(int(d) * (10 - n) for n, d in enumerate(nine)) % 11
-            if check != 10:
-                number = nine + str(check % 11)
-                self.asking.ledger.canaries.add(number)
-                return number
+        """A valid number of the range that is never issued, and of nobody else: two cases must not meet in one."""
+        self.numbers += 1
+        number = nhs_number_of(self.number * MOST_NUMBERS + self.numbers)
+        self.asking.ledger.canaries.add(number)
+        return number
 
     def text(self) -> str:
         """Something that a person wrote, with words that must come out nowhere."""

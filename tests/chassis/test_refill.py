@@ -271,6 +271,28 @@ async def test_a_running_relay_hears_of_a_refill_and_goes_back_to_its_work(
     assert counted == {1: 2, 2: 2, 3: 2, 4: 1}
 
 
+async def test_p3_what_waited_for_a_lost_topic_comes_after_what_the_topic_lost(
+    processor: Processor, pool: database.Pool, new_relay: NewRelay, kafka: str, topic: str
+) -> None:
+    """It was on its way when the topic went, and would be the first in the new one."""
+    key = uuid7()
+    relay = new_relay()
+    async with at_work(relay):
+        await tell(processor, [key], 3)
+        await until(lambda: empty(pool))
+        await lose_topic(kafka, topic)
+        await tell(processor, [key], 2)
+        relay.wake()
+        await until(lambda: relay.sending_since is not None)
+        await asked(pool)
+        relay.refilling.ask()
+        await make_topic(kafka, topic)
+        await until(lambda: ended(pool))
+        await until(lambda: empty(pool))
+    told = [e.sequence for e in envelopes(await everything_in(kafka, topic))]
+    assert list(dict.fromkeys(told)) == [1, 2, 3, 4, 5]
+
+
 async def test_one_refill_at_a_time_and_the_same_again_is_the_same(pool: database.Pool) -> None:
     first = await asked(pool)
     assert await asked(pool) == first

@@ -247,6 +247,8 @@ ALLOWED: Mapping[str, list[dict[str, Any]]] = {
     "parked_is_exactly_what_was_injected": [
         {"parked": (replace(PARKED[0], id=some_id("e"), topic=None), *PARKED[1:])}
         | world(bad_messages=(replace(BAD, event_id=some_id("e")),)),  # found by the id of its envelope
+        {"parked": (*PARKED, *(replace(p, id=some_id("e"), key="other") for p in PARKED[:2]))}
+        | world(bad_messages=(replace(BAD, gone=True), BAD)),  # the same place again, in a topic that was emptied
     ],
 }
 
