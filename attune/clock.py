@@ -16,9 +16,10 @@ ROUTE = "/operator/clock"
 NOT_ALLOWED = "the time of this stack cannot be set: start it with `attune up --time-can-be-set`"
 
 
-async def time_of(asking: Asking) -> datetime:
-    """The present instant of the system: that of its latest service. Raises Refusal or NotReachable."""
-    told = await asyncio.gather(*(asking.get(s, ROUTE, role="operator") for s in asking.addresses.services))
+async def time_of(asking: Asking, service: str | None = None) -> datetime:
+    """The present instant of one service, or of the system: that of its latest. Raises Refusal or NotReachable."""
+    asked = [service] if service is not None else asking.addresses.services
+    told = await asyncio.gather(*(asking.get(s, ROUTE, role="operator") for s in asked))
     return max(datetime.fromisoformat(answer["now"]) for answer in told)
 
 

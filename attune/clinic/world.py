@@ -182,7 +182,7 @@ class World:
         if step.what == "triage":
             body["team_id"] = case["team_id"]
         if step.what == "session":
-            body["session_at"] = (await time_of(self.asking)).isoformat()
+            body["session_at"] = (await time_of(self.asking, "referral")).isoformat()
         path = f"POST /{_WORK[step.what]}".format(case=case["consultation_id"])
         for attempt in range(_TRIES):
             try:

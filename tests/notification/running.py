@@ -101,6 +101,23 @@ async def at_work(*instances: Instance) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@asynccontextmanager
+async def time_goes_by(*instances: Instance) -> AsyncIterator[None]:
+    """Five times as fast: what one had no room for, and gave back, is due again."""
+
+    async def go_by() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            for instance in instances:
+                instance.later_s += 0.5
+
+    going = asyncio.create_task(go_by())
+    try:
+        yield
+    finally:
+        going.cancel()
+
+
 async def statuses(pool: Pool) -> dict[str, int]:
     records = await pool.fetch("SELECT status, count(*) FROM messages GROUP BY status")
     return {record["status"]: record["count"] for record in records}

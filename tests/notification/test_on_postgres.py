@@ -30,7 +30,7 @@ from tests.notification.examples import (
     waiting_list_joined,
 )
 from tests.notification.mail_server import MailServer, mail_server
-from tests.notification.running import Instance, at_work, heard, statuses, until
+from tests.notification.running import Instance, at_work, heard, statuses, time_goes_by, until
 from tests.support.given import NOON, some_id
 
 PEOPLE = {VISITOR: "practitioner", SPECIALIST: "practitioner", OTHER: "practitioner", LEAD: "safeguarding_lead"}
@@ -149,7 +149,7 @@ async def test_the_same_event_twice_tells_once(pool: Pool, path: Path) -> None:
 
 async def test_two_instances_send_each_message_once(pool: Pool, mail: MailServer) -> None:
     instances = [Instance(pool, [email(mail)]), Instance(pool, [email(mail)])]
-    async with at_work(*instances):
+    async with at_work(*instances), time_goes_by(*instances):
         await introduce(instances[0], "email")
         cases = [case_assigned(consultation_id=some_id(f"case {n}"), child_id=some_id(f"child {n}")) for n in range(60)]
         await asyncio.gather(instances[0].hear(*cases[:30]), instances[1].hear(*cases[30:]))
