@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -44,8 +44,10 @@ class Hands:
     async def all(self, acts: Iterable[Act], at_rest: Callable[[], Awaitable[None]]) -> None:
         """Everything that is due, in order where order matters. Raises Refusal when too much is refused."""
         together = sorted((a for a in acts if not a.alone), key=lambda a: (a.about, a.at, a.key))
-        groups = [list(group) for _, group in groupby(together, key=lambda a: a.about)]
-        await asyncio.gather(*(self._one_by_one(group) for group in groups))
+        groups = [stretches(list(group)) for _, group in groupby(together, key=lambda a: a.about)]
+        for turn in zip_longest(*groups):
+            await asyncio.gather(*(self._one_by_one(stretch) for stretch in turn if stretch))
+            await at_rest()
         for act in sorted(a for a in acts if a.alone):
             await at_rest()
             await self._send(act)
@@ -98,6 +100,20 @@ class Hands:
         if (role, by) not in self._tokens:
             self._tokens[role, by] = self._stack.token(role, subject=UUID(by) if by else None)
         return self._tokens[role, by]
+
+
+def stretches(acts: Sequence[Act]) -> list[list[Act]]:
+    """What one family's acts of a day may do without waiting until the other services have heard of it.
+
+    A service knows at once what it was told itself; of two children's events nobody promises which is heard first.
+    """
+    found: list[list[Act]] = []
+    for act in acts:
+        if found and found[-1][-1].service == act.service != "screening":
+            found[-1].append(act)
+        else:
+            found.append([act])
+    return found
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:

@@ -57,8 +57,6 @@ class City:
     missed: float = 0.12
     cancelled: float = 0.08
     declined: float = 0.10
-    asked_directly: float = 0.02
-    """Professionals who ask the specialists without a screening, as a share of the births."""
     sickness_days: int = 60
     """How long one specialist of the first locality is away, from the hundredth day on."""
 

@@ -8,9 +8,10 @@ from datetime import date
 import pytest
 from nhs_number.validate import is_valid
 
-from attune.simulate.acts import Act
+from attune.simulate.acts import Act, instant
 from attune.simulate.chance import chance_of, nhs_number_of
 from attune.simulate.family import families, life, observed
+from attune.simulate.hands import stretches
 from attune.simulate.parameters import City, UnknownParameter
 from attune.simulate.people import Staff
 from services.screening.domain.outcome import outcome_of
@@ -68,3 +69,15 @@ def test_other_numbers_are_checked() -> None:
     for wrong in ({"storks": "1"}, {"births": "many"}, {"concern": "-1"}):
         with pytest.raises(UnknownParameter):
             City().with_(wrong)
+
+
+def test_what_another_service_has_to_hear_first_waits_for_a_turn_of_its_own() -> None:
+    def act(service: str, key: str) -> Act:
+        return Act(instant(date(2026, 3, 2), 9), key, service, "POST /x", "records", {}, "family 1")
+
+    day = [act("screening", "birth 0"), act("screening", "birth 1"), act("notification", "caregiver"),
+           act("notification", "contact"), act("screening", "screening")]  # fmt: skip
+    assert [[a.key for a in turn] for turn in stretches(day)] == [
+        ["birth 0"], ["birth 1"], ["caregiver", "contact"], ["screening"],
+    ]  # fmt: skip
+    assert stretches([]) == []

@@ -110,9 +110,10 @@ def timed(family: Family) -> Family:
 
 
 def with_child(family: Family, child: Child) -> Family:
-    """With this child as it is now, in the place where it was."""
+    """With this child as it is now; in the order of their ids, whoever of twins is heard of first."""
     others = {c.child_id: c for c in family.children}
-    return replace(family, children=tuple((others | {child.child_id: child}).values()))
+    found = (others | {child.child_id: child}).values()
+    return replace(family, children=tuple(sorted(found, key=lambda c: c.child_id)))
 
 
 def child_of(family: Family, child_id: UUID) -> Child:
