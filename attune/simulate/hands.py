@@ -45,9 +45,10 @@ class Hands:
         """Everything that is due, in order where order matters. Raises Refusal when too much is refused."""
         together = sorted((a for a in acts if not a.alone), key=lambda a: (a.about, a.at, a.key))
         groups = [stretches(list(group)) for _, group in groupby(together, key=lambda a: a.about)]
-        for turn in zip_longest(*groups):
+        for n, turn in enumerate(zip_longest(*groups)):
+            if n:
+                await at_rest()
             await asyncio.gather(*(self._one_by_one(stretch) for stretch in turn if stretch))
-            await at_rest()
         for act in sorted(a for a in acts if a.alone):
             await at_rest()
             await self._send(act)
