@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from uuid import UUID
 
@@ -83,8 +82,7 @@ class Admission:
             await pace.gather_after(len(waiting), longest=LONGEST_PAUSE, breath=0)
             waiting = [await self._queue.get()]
             if self._busy:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._idle.wait(), RELIEF_SECONDS)
+                await pace.until_set(self._idle, RELIEF_SECONDS)
             while len(waiting) < BATCH and not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
             self._busy += 1

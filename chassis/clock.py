@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -95,8 +94,7 @@ class Clock:
                 await self._sleep(self._poll_at - loop.time())
 
     async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
+        await pace.until_set(self._wake, max(0.0, seconds))
 
     def _take(self) -> list[Any]:
         keys = list(self._hinted)[:BATCH]

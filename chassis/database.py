@@ -29,6 +29,11 @@ _SESSION = {
 }
 
 
+TRANSACTION_SECONDS = 30
+"""Longest transaction of a pooled session. A machine that is lost between two words of one statement leaves a session
+that counts as active, with its locks: no other timeout of PostgreSQL ends it."""
+
+
 def only_lists_are_arrays() -> None:
     """Tells asyncpg that nothing but lists and tuples is an array: it asks two abstract classes about every element.
 
@@ -51,7 +56,7 @@ async def connect_pool(dsn: str, *, size: int, name: str) -> Pool:
         timeout=ACQUIRE_SECONDS,
         statement_cache_size=200,
         reset=_keep_session,
-        server_settings=_SESSION | {"application_name": name},
+        server_settings=_SESSION | {"application_name": name, "transaction_timeout": f"{TRANSACTION_SECONDS}s"},
     )
 
 
@@ -87,6 +92,7 @@ _AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.LockNotAvailableError,

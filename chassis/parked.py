@@ -9,14 +9,14 @@ import asyncio
 import json
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
 
+from chassis import pace, telemetry
 from chassis import parked_sql as sql
-from chassis import telemetry
 from chassis.database import Connection, Pool, is_impossible, is_lost_race
 from chassis.decision import Refused, derived_id
 from chassis.inputs import DueIntake
@@ -222,7 +222,7 @@ class Parking:
             except Exception as error:
                 log.warning("parked_pass_failed", error=type(error).__name__)
             if not again:
-                await _first_of(self.changed.wait(), pause)
+                await pace.until_set(self.changed, pause)
 
     async def _pass(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> bool:
         progress = False
@@ -273,10 +273,3 @@ class Parking:
 def headers_of(row: Mapping[str, Any]) -> tuple[tuple[str, bytes | None], ...]:
     """The raw headers of a parked record."""
     return tuple((name, None if v is None else b64decode(v)) for name, v in json.loads(row["record_headers"] or "[]"))
-
-
-async def _first_of(wait: Awaitable[Any], seconds: float) -> None:
-    try:
-        await asyncio.wait_for(wait, seconds)
-    except TimeoutError:
-        return

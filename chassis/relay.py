@@ -32,7 +32,11 @@ CHUNK = 500
 POLL_SECONDS = 0.25
 SEND_SECONDS = 15.0
 SILENT_SECONDS = 30
-"""After so long without a word the server ends the session: the relay may have lost its machine, and holds the lock."""
+"""After so long without a word the server ends the session: the relay may have lost its machine, and holds the lock.
+
+It may have lost it between two words of one statement: then the session counts as active, and only
+`transaction_timeout` ends it.
+"""
 _LOCK = 7_201_001
 _SENT = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 _NEXT = """WITH sent AS (DELETE FROM outbox WHERE position = ANY($2::bigint[]))
@@ -83,8 +87,8 @@ class Relay:
 
     async def _hold_lock_and_publish(self) -> None:
         # A forgotten delete only means a duplicate: the relay need not wait for the disk.
-        session = {"synchronous_commit": "off", "idle_session_timeout": f"{SILENT_SECONDS}s"}
-        connection = await database.connect(self.dsn, name=f"{self.service}-relay", **session)
+        session = dict.fromkeys(("idle_session_timeout", "transaction_timeout"), f"{SILENT_SECONDS}s")
+        connection = await database.connect(self.dsn, name=f"{self.service}-relay", synchronous_commit="off", **session)
         producer: AIOKafkaProducer | None = None
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
@@ -92,7 +96,8 @@ class Relay:
                 await asyncio.sleep(0.5)
             self.holds_lock = self.refilling.asked = True
             producer = self.broker.producer()
-            await asyncio.wait_for(producer.start(), SEND_SECONDS)
+            async with asyncio.timeout(SEND_SECONDS):
+                await producer.start()
             partitions = sorted(await producer.partitions_for(self.topic))
             log.info("relay_started", service=self.service, topic=self.topic)
             await self._publish_for_ever(connection, producer, partitions)
@@ -125,8 +130,7 @@ class Relay:
             telemetry.OUTBOX_ROWS.set(len(rows))
             if not rows:
                 self._works()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.work.wait(), POLL_SECONDS)
+                await pace.until_set(self.work, POLL_SECONDS)
                 continue
             started = time.perf_counter()
             failpoints.reached("publish.before")
@@ -161,7 +165,8 @@ class Relay:
 
     async def _publish(self, producer: AIOKafkaProducer, partitions: list[int], rows: Sequence[Any]) -> None:
         self.sending_since = time.monotonic()
-        await asyncio.wait_for(self._send(producer, partitions, rows), SEND_SECONDS)
+        async with asyncio.timeout(SEND_SECONDS):
+            await self._send(producer, partitions, rows)
         self.sending_since = None
         self._works()
 

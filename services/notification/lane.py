@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from chassis import pace
 from services.notification.channels.channel import Channel, Result
 from services.notification.domain.message import Message
 
@@ -64,8 +64,7 @@ class Lane:
             await self._wake.wait()
             if self.shape.gather_s and self.waiting and not self.waiting[0].is_urgent:
                 self._urgent.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._urgent.wait(), self.shape.gather_s)
+                await pace.until_set(self._urgent, self.shape.gather_s)
         taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.shape.batch))]
         while self.waiting and len(taken) < MOST_IN_DIGEST and self._belongs_to(taken[-1]):
             taken.append(self.waiting.popleft())

@@ -38,12 +38,13 @@ async def test_arrays_travel_as_they_are(toy_database: str, kind: str, values: l
 
 
 async def test_every_wait_for_the_database_has_an_end(toy_database: str) -> None:
-    connection = await database.connect(toy_database, name="test")
+    pool = await database.connect_pool(toy_database, size=1, name="test")
     try:
-        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            assert await connection.fetchval("SELECT setting::int FROM pg_settings WHERE name = $1", name) > 0
+        for name in ("statement", "lock", "idle_in_transaction_session", "transaction"):
+            setting = await pool.fetchval("SELECT setting::int FROM pg_settings WHERE name = $1", f"{name}_timeout")
+            assert setting > 0, name
     finally:
-        await connection.close()
+        pool.terminate()
 
 
 @value(frozen=True, slots=True)

@@ -105,8 +105,8 @@ async def test_a_lost_topic_gets_the_same_records_in_the_same_order(
         await until(lambda: empty(pool))
     before = as_sent(await everything_in(kafka, topic))
     await lose_everything(kafka, topic)
+    await asked(pool)
     async with at_work(new_relay()):
-        await asked(pool)
         await until(lambda: ended(pool))
     assert as_sent(await everything_in(kafka, topic)) == before
     row = await pool.fetchrow("SELECT state, sent, total, asked_by FROM refills")

@@ -366,26 +366,39 @@ async def test_p1_an_event_that_commits_late_is_not_passed_over(
     assert set(sequences(envelopes(await everything_in(kafka, topic)))) == {slow, quick}
 
 
+class _CutAfter:
+    """The line is dead after so many answers to the statement that looks for what is next."""
+
+    def __init__(self, cut: Callable[[], None], answers: int) -> None:
+        self.cut, self.left, self.asked = cut, answers, False
+
+    def up(self, chunk: bytes) -> bool:
+        self.asked = self.asked or b"WITH sent" in chunk
+        return True
+
+    def down(self, _chunk: bytes) -> bool:
+        self.left -= self.asked
+        if not self.left:
+            self.cut()
+        return True
+
+
+@pytest.mark.parametrize("answers", [1, 2], ids=["between-parse-and-bind", "idle"])
 async def test_p5_a_relay_that_is_cut_off_loses_its_place_to_another(
-    new_relay: NewRelay, toy_database: str, processor: Processor, pool: database.Pool, monkeypatch: pytest.MonkeyPatch
+    new_relay: NewRelay, toy_database: str, processor: Processor, monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
-    """Its machine is gone: nobody closes its session, which holds the lock."""
+    """Its machine is gone: nobody closes its session, which holds the lock, whatever the server waits for."""
     monkeypatch.setattr(relay, "SILENT_SECONDS", 1)
     address = urlsplit(toy_database)
-    line = Proxy("postgres")
+    line = Proxy("postgres", lambda: _CutAfter(lambda: line.make("blackhole"), answers))
     await line.open()
     line.upstream = address.port
     cut_off, other = new_relay(), new_relay()
     cut_off.dsn = toy_database.replace(f":{address.port}", f":{line.port}")
     async with at_work(cut_off):
-        await until(lambda: _holds(cut_off))
-        line.make("blackhole")
+        await until(lambda: line.sky.weather == "blackhole")
         async with at_work(other):
             await tell(processor, [uuid7()], 3)
-            await until(lambda: empty(pool))
+            await until(lambda: empty(processor.pool))
             assert other.holds_lock
     await line.close()
-
-
-async def _holds(one: Relay) -> bool:
-    return one.holds_lock

@@ -194,3 +194,17 @@ async def test_instants_at_both_ends_of_a_calendar_are_kept(empty: str) -> None:
     async with sessions(empty, 1) as (a,):
         for text in ("0001-01-02T00:00:00+00:00", "9999-12-30T23:59:59.999999+00:00"):
             assert (await a.fetchval("SELECT $1::text::timestamptz", text)).isoformat() == text
+
+
+async def test_only_the_transaction_timeout_ends_a_session_between_two_words_of_a_statement(empty: str) -> None:
+    """chassis/relay.py and chassis/database.py: a client that is lost there leaves its locks in an active session."""
+    limits = ("statement_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout")
+    async with sessions(empty, 3) as (lost, ended, other):
+        for one, names in ((lost, limits), (ended, ("transaction_timeout",))):
+            for name in names:
+                await one.execute(f"SET {name} = '200ms'")
+            await one.prepare("SELECT 1")  # says Parse and Describe, and Flush rather than Sync
+        ids = [c.get_server_pid() for c in (lost, ended)]
+        await asyncio.sleep(1)
+        left = await other.fetch("SELECT pid, state, wait_event FROM pg_stat_activity WHERE pid = ANY($1::int[])", ids)
+        assert [tuple(r) for r in left] == [(ids[0], "active", "ClientRead")]
