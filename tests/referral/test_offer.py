@@ -157,6 +157,14 @@ def test_given_back_by_hand_with_nobody_else_it_is_the_leads_task_too(others: An
     assert [e.kind for e in then.events if isinstance(e, TaskRaised)] == ["nobody_takes_case"]
 
 
+def test_a_case_may_be_nobodys_twice_in_the_same_instant() -> None:
+    command = HandOverCase(consultation_id=some_id("case a"), team_id=TEAM, to_practitioner_id=None)
+    before = CaseInPool(held("a", by="ann"), pool(member("ann", used=2)))
+    twice = [given(before).when(hand_over.hand_over, command, cause_id=some_id(n)) for n in ("first", "second")]
+    raised = [e.task_id for then in twice for e in then.events if isinstance(e, TaskRaised)]
+    assert len(set(raised)) == len(raised) == 2
+
+
 def test_what_is_not_offered_cannot_be_declined() -> None:
     declined(replace(OFFERED, accept_by=None)).then_refused(CaseNotOffered)
     declined(by="ben").then_refused(CaseOfSomebodyElse)

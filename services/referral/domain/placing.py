@@ -111,7 +111,7 @@ def nobody_takes(case: Consultation, seats: Seats, cause: Cause) -> tasks.Raised
     """The leads' task where a case goes back on the list and everybody who may take cases now has given it back."""
     if not case.barred or any(seat.id not in case.barred for seat in seats.takers):
         return None
-    return tasks.about_case(case, "nobody_takes_case", cause.at.isoformat(), cause)
+    return tasks.about_case(case, "nobody_takes_case", str(cause.id), cause)
 
 
 def case_assigned(case: Consultation, choice: Choice, at: datetime) -> CaseAssigned:
