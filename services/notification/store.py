@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from chassis.tables import Table
 from chassis.value import value
 from services.notification.domain.commands import SetDuty
 from services.notification.domain.delivery import AtResult, AtSending
-from services.notification.domain.family import Family, SafetyFlag, Waiting
+from services.notification.domain.family import Family, MergedRecord, Merging, SafetyFlag, Waiting
 from services.notification.domain.message import OPEN, Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.receipt import AtReceipt, UnmatchedReceipt
@@ -31,6 +31,7 @@ duties = Table(Duty, "duties", key="duty_key")
 messages = Table(Message, "messages", key="message_id", due="next_due_at")
 families = Table(Family, "families", key="pregnancy_id", due="next_due_at")
 safety_flags = Table(SafetyFlag, "safety_flags", key="flag_id")
+merged_records = Table(MergedRecord, "merged_records", key="child_id")
 standings = Table(Standing, "policy_at_sending", key="message_id")
 
 told_of_assignment = State(
@@ -53,16 +54,10 @@ def _waiting(key_of: str, *, column: str) -> Many:
     return messages.many(key_of, column=column, where=where, order="message_id", limit=1000)
 
 
-def _risks(key_of: Callable[[Any], UUID | None]) -> Many:
-    return safety_flags.many(key_of, column="child_id", order="raised_at", limit=100)
-
-
 _to_its_caregivers = _waiting("pregnancy_id", column="about_id")
-of_family = State(Waiting, family=family, messages=_to_its_caregivers, flags=_risks(_nobody))
-of_merging = State(Waiting, family=family, messages=_to_its_caregivers, flags=_risks(lambda event: event.child_id))
-of_child = State(
-    Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"), flags=_risks(_nobody)
-)
+of_family = State(Waiting, family=family, messages=_to_its_caregivers)
+of_merging = State(Merging, family=family, messages=_to_its_caregivers, merged=merged_records.by("child_id"))
+of_child = State(Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"))
 unmatched_receipts = Table(UnmatchedReceipt, "unmatched_receipts", key="receipt_id")
 at_receipt = State(
     AtReceipt,

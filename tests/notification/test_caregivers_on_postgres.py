@@ -215,13 +215,21 @@ async def test_a_loss_or_a_risk_of_another_child_of_the_same_mother_holds_back_w
         await until(pool, {"sent": 1, "suppressed": 1 + (reason == "safety_flag")})
 
 
-async def test_a_risk_seen_in_the_record_that_ends_holds_back_what_is_about_the_one_that_goes_on(
-    pool: Pool, path: Path
+BETWEEN = some_id("a record between")
+MERGERS = (
+    RecordsMerged(**ELSEWHERE, into_child_id=BETWEEN, merged_at=born().recorded_at),
+    RecordsMerged(**ELSEWHERE | {"child_id": BETWEEN}, into_child_id=CHILD, merged_at=born().recorded_at),
+)
+
+
+@pytest.mark.parametrize("place", range(3), ids=["first", "between", "last"])
+async def test_a_risk_seen_in_a_record_that_ended_holds_back_what_is_about_the_one_that_goes_on(
+    pool: Pool, path: Path, place: int
 ) -> None:
+    """Whenever it is heard of: mergers and risks come from different services."""
     async with a_family(pool, path) as notification:
-        await notification.hear(OF_THE_OLDER["safety_flag"])
-        merged = RecordsMerged(**ELSEWHERE, into_child_id=CHILD, merged_at=born().recorded_at)
-        await notification.hear(merged)
+        for event in (*MERGERS[:place], OF_THE_OLDER["safety_flag"], *MERGERS[place:]):
+            await notification.hear(event)
         await please_call(notification)
         await eventually(pool, "safety_flag")
     assert sent(path) == []

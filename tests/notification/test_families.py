@@ -23,7 +23,7 @@ from attune_contracts.screening import (
 from chassis.decision import Cause, Decision
 from services.notification.domain import caregiver, family, losses
 from services.notification.domain.commands import AskToCall, SetCaregiver, SetFamilyContact
-from services.notification.domain.family import Child, Family, SafetyFlag, Waiting
+from services.notification.domain.family import Child, Family, MergedRecord, Merging, Waiting
 from services.notification.domain.hours import day_after
 from services.notification.domain.message import Message
 from services.notification.domain.refusals import (
@@ -104,13 +104,17 @@ def test_the_order_of_what_is_heard_about_twins_does_not_matter(order: tuple[int
     assert state.next_due_at == datetime(2026, 3, 9, tzinfo=UTC)
 
 
+def _stands(reason: str, *state: Any) -> Any:
+    return (Merging if reason == "records_merged" else Waiting)(*state)
+
+
 @pytest.mark.parametrize("reason", ENDS)
 def test_an_end_suppresses_everything_that_waits_with_its_reason(reason: str) -> None:
     rule, event = ENDS[reason]
     to_father = to_mother(message_id=some_id("another"), recipient_id=FATHER)
-    at = Waiting(a_family(), (to_mother(), to_father))
+    at = _stands(reason, a_family(), (to_mother(), to_father))
     decision = given(at).when(rule, event).then_decided()
-    now, *messages = decision.rows
+    now, *messages = [row for row in decision.rows if not isinstance(row, MergedRecord)]
     assert [(m.status, m.reason, m.next_due_at) for m in messages] == [("suppressed", reason, None)] * 2
     assert [(e.reason, e.recipient_id, e.health_visitor_id, e.team_id) for e in decision.told] == [
         (reason, who, VISITOR, TEAM) for who in (MOTHER, FATHER)
@@ -118,21 +122,12 @@ def test_an_end_suppresses_everything_that_waits_with_its_reason(reason: str) ->
     assert (now.booklet, now.next_due_at, now.children[0].ended) == ("stopped", None, reason)
 
 
-def test_a_risk_stays_with_the_record_that_goes_on() -> None:
-    rule, event = ENDS["records_merged"]
-    flag = SafetyFlag(some_id("flag"), CHILD, NOON - timedelta(days=3), "urgent_concern")
-    rows = given(Waiting(a_family(), (), (flag,))).when(rule, event).then_decided().rows
-    (kept,) = [row for row in rows if isinstance(row, SafetyFlag)]
-    assert (kept.child_id, kept.raised_at, kept.because) == (OTHER, flag.raised_at, flag.because)
-    assert kept.flag_id != flag.flag_id
-
-
 @pytest.mark.parametrize("reason", ENDS)
 def test_an_end_that_is_heard_first_or_twice_is_kept_once(reason: str) -> None:
     rule, event = ENDS[reason]
-    first = given(Waiting(None)).when(rule, event).row
+    first, *merged = given(_stands(reason, None)).when(rule, event).then_decided().rows
     assert first.children[0].ended == reason
-    given(Waiting(first)).when(rule, event, at=NOON + timedelta(hours=1)).then_nothing()
+    given(_stands(reason, first, (), *merged)).when(rule, event, at=NOON + timedelta(hours=1)).then_nothing()
     assert given(first).when(family.registered, registered()).row.booklet == "stopped"
 
 

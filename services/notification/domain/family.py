@@ -85,8 +85,23 @@ class Waiting:
 
     family: Family | None
     messages: tuple[Message, ...] = ()
-    flags: tuple[SafetyFlag, ...] = ()
-    """Risks seen around the child; looked at where its record ends in another one."""
+
+
+@value(frozen=True, slots=True)
+class MergedRecord:
+    """Two records were of one child: a risk around either, whenever it is heard of, is a risk around that child."""
+
+    child_id: UUID
+    into_child_id: UUID
+
+
+@value(frozen=True, slots=True)
+class Merging:
+    """A family, its messages that have not begun to leave, and the record of its child if it has ended in another."""
+
+    family: Family | None
+    messages: tuple[Message, ...] = ()
+    merged: MergedRecord | None = None
 
 
 def known(family: Family | None, pregnancy_id: UUID, cause: Cause) -> Family:

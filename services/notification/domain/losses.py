@@ -12,6 +12,8 @@ from chassis.value import replace
 from services.notification.domain.delivery import suppressed
 from services.notification.domain.family import (
     Family,
+    MergedRecord,
+    Merging,
     SafetyFlag,
     Waiting,
     born_alive,
@@ -45,13 +47,12 @@ def child_adopted(at: Waiting, event: ChildAdopted, cause: Cause) -> Decision:
     return _ends(at, event, "child_adopted", cause)
 
 
-def records_merged(at: Waiting, event: RecordsMerged, cause: Cause) -> Decision:
+def records_merged(at: Merging, event: RecordsMerged, cause: Cause) -> Decision:
     """What waits for the caregivers of the record that ends is suppressed; a risk stays with the one that goes on."""
-    ends = _ends(at, event, "records_merged", cause)
-    flags = (
-        replace(flag, flag_id=cause.derive(f"flag {flag.flag_id}"), child_id=event.into_child_id) for flag in at.flags
-    )
-    return replace(ends, rows=(*ends.rows, *flags))
+    ends = _ends(Waiting(at.family, at.messages), event, "records_merged", cause)
+    if at.merged is not None:
+        return ends
+    return replace(ends, rows=(*ends.rows, MergedRecord(event.child_id, event.into_child_id)))
 
 
 def risk_seen(at: Waiting, event: SafeguardingRaised, cause: Cause) -> Decision:

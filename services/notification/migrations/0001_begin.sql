@@ -105,6 +105,14 @@ CREATE TABLE safety_flags (
 );
 CREATE INDEX safety_flags_of_child ON safety_flags (child_id, raised_at);
 
+-- Records that ended because another one is of the same child.
+CREATE TABLE merged_records (
+    child_id      uuid PRIMARY KEY,
+    version       bigint NOT NULL,
+    into_child_id uuid NOT NULL
+);
+CREATE INDEX merged_records_into ON merged_records (into_child_id);
+
 -- What a channel reported about letters that nobody here knows.
 CREATE TABLE unmatched_receipts (
     receipt_id  uuid PRIMARY KEY,
@@ -130,9 +138,12 @@ SELECT m.message_id, r.version, r.recipient_id, r.kind, r.channels, r.address IS
                             WHERE g.caregivers ? r.recipient_id::text
                             AND (g.pregnancy_id = f.pregnancy_id OR c ->> 'ended' <> 'records_merged')
                             AND (c ->> 'ended_at')::timestamptz >= r.set_at),
-            'flagged', EXISTS (SELECT FROM families g, jsonb_array_elements(g.children) AS c
-                               JOIN safety_flags s ON s.child_id = (c ->> 'child_id')::uuid AND s.raised_at >= r.set_at
-                               WHERE g.caregivers ? r.recipient_id::text),
+            'flagged', EXISTS (
+                WITH RECURSIVE records (child_id) AS (
+                    SELECT (c ->> 'child_id')::uuid FROM families g, jsonb_array_elements(g.children) AS c
+                    WHERE g.caregivers ? r.recipient_id::text
+                    UNION SELECT e.child_id FROM records JOIN merged_records e ON e.into_child_id = records.child_id)
+                SELECT FROM records JOIN safety_flags s ON s.child_id = records.child_id AND s.raised_at >= r.set_at),
             'team_id', f.team_id,
             'health_visitor_id', f.health_visitor_id)
         FROM families f
