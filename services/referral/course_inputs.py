@@ -17,6 +17,7 @@ from chassis.inputs import command, due, on
 from services.referral import course_store, store
 from services.referral.domain import (
     clocks,
+    consent,
     course,
     ending,
     failsafes,
@@ -65,7 +66,7 @@ COURSE = (
     command(
         "PUT /consultations/{consultation_id}/consent",
         RecordConsent,
-        decide=course.record_consent,
+        decide=consent.record_consent,
         state=store.consultation,
         may="consultation.consent",
         makes_due=store.pools,

@@ -18,6 +18,7 @@ from attune_contracts.referral import (
     SafeguardingRaised,
     TaskRaised,
 )
+from services.referral.domain import consent
 from services.referral.domain import course as rules
 from services.referral.domain.clocks import Course
 from services.referral.domain.commands import HoldConsultation, RecordConsent, ReportConsultation, WriteOnwardPlan
@@ -124,9 +125,9 @@ def test_an_anonymous_family_is_neither_visited_nor_worked_with_nor_planned_for(
     assert written.row.onward_plan == "The health visitor goes on."
 
 
-def consents(of: Consultation, consent: Any, reason: str | None = None) -> Then:
-    command = RecordConsent(consultation_id=ID, consent=consent, reason=reason)
-    return given(of).by(ANN).when(rules.record_consent, command)
+def consents(of: Consultation, says: Any, reason: str | None = None) -> Then:
+    command = RecordConsent(consultation_id=ID, consent=says, reason=reason)
+    return given(of).by(ANN).when(consent.record_consent, command)
 
 
 def test_consent_becomes_known_later() -> None:
@@ -141,8 +142,8 @@ def test_a_refusal_ends_the_consultation_and_going_on_against_it_needs_a_reason(
     then = consents(held("a", by="ann"), "refused")
     assert [type(e) for e in then.events] == [ConsentRecorded, CaseClosed]
     assert (then.row.status, then.row.end_reason, then.row.consent) == ("closed", "declined_by_family", "refused")
-    for consent in ("overridden", "not_sought"):
-        consents(held("a", by="ann"), consent).then_refused(ConsentReasonMissing, "reason")
+    for says in ("overridden", "not_sought"):
+        consents(held("a", by="ann"), says).then_refused(ConsentReasonMissing, "reason")
     overridden = consents(held("a", by="ann"), "overridden", "Risk of harm.")
     assert (overridden.row.status, overridden.row.consent_reason) == ("accepted", "Risk of harm.")
     consents(ANONYMOUS, "agreed").then_refused(ConsentWithoutChild)

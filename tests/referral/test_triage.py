@@ -27,7 +27,12 @@ from services.referral.domain.course_refusals import (
 )
 from services.referral.domain.pool import Pool
 from services.referral.domain.progress import Pause, Progress
-from services.referral.domain.refusals import CaseOfAnotherTeam, ConsultationNotOpen
+from services.referral.domain.refusals import (
+    CaseOfAnotherTeam,
+    ConsentReasonMissing,
+    ConsentWasRefused,
+    ConsultationNotOpen,
+)
 from services.referral.domain.rules import DEFAULT
 from services.referral.domain.triage import AtTriage
 from tests.referral.builders import CASE, TEAM, case, ended, held, member, pool, waiting, work
@@ -179,8 +184,8 @@ def test_nobody_is_consulted_about_a_child_that_is_gone() -> None:
     asked(RequestAtHand(None, (), child=child()), **about).then_decided()
 
 
-def reopened(of: Consultation, **done: Any) -> Then:
-    command = ReopenConsultation(consultation_id=ID, reason="It has come back.")
+def reopened(of: Consultation, says: dict[str, Any] | None = None, **done: Any) -> Then:
+    command = ReopenConsultation(consultation_id=ID, reason="It has come back.", **says or {})
     return given(course(of, **done)).by(LEAD).when(reopening.reopen, command)
 
 
@@ -205,6 +210,18 @@ def test_what_is_open_or_not_yet_settled_or_about_nobody_is_not_reopened() -> No
     reopened(held("a", by="ann")).then_refused(ConsultationIsOpen)
     reopened(ended(held("a", by="ann"))).then_refused(PlaceNotGivenBack)
     reopened(replace(ended(held("a", by="ann")), unsettled=False), stopped="child_died").then_refused(ChildIsGone)
+
+
+def test_what_the_family_refused_goes_on_only_with_what_it_says_now() -> None:
+    over = replace(ended(held("a", by="ann")), unsettled=False, consent="refused")
+    for no in ({}, {"consent": "refused"}):
+        reopened(over, no).then_refused(ConsentWasRefused, "consent")
+    reopened(over, {"consent": "overridden"}).then_refused(ConsentReasonMissing, "consent_reason")
+    then = reopened(over, {"consent": "agreed"})
+    assert [type(e).__name__ for e in then.events] == ["ConsentRecorded", "ConsultationReopened"]
+    assert then.then_decided().rows[0].consent == "agreed"
+    kept = reopened(replace(over, consent="overridden", consent_reason="Risk of harm."))
+    assert (kept.then_decided().rows[0].consent, len(kept.events)) == ("overridden", 1)
 
 
 @pytest.mark.parametrize("gone", ["child_died", "stillborn", "moved_away", "record_sealed"])

@@ -161,6 +161,10 @@ class ReopenConsultation(Command):
     consultation_id: UUID
     reason: PersonalText
     """Never leaves the referral service but by an audited read."""
+    consent: Consent | None = None
+    """What the family says now. Required where it had refused; `refused` is not taken."""
+    consent_reason: PersonalText | None = None
+    """Required for `not_sought` and `overridden`."""
 
 
 class RecordConsent(Command):

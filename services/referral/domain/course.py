@@ -1,4 +1,4 @@
-"""People work with a consultation: seen, held with an outcome, reported to whoever asked, with the family's consent."""
+"""People work with a consultation: seen, held with an outcome, reported to whoever asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from uuid import UUID
 from attune_contracts.event import Event
 from attune_contracts.referral import (
     CaseOpened,
-    ConsentRecorded,
     ConsultationAcknowledged,
     ConsultationHeld,
     ConsultationReported,
@@ -19,20 +18,16 @@ from services.referral.domain.clocks import Course, reckoned
 from services.referral.domain.commands import (
     AcknowledgeConsultation,
     HoldConsultation,
-    RecordConsent,
     ReportConsultation,
     WriteOnwardPlan,
 )
 from services.referral.domain.consultation import Consultation, Standing, staff, standing, still_open
 from services.referral.domain.course_refusals import HeldInTheFuture, HeldTooEarly, NothingToReport, ReportedBefore
-from services.referral.domain.ending import closed
 from services.referral.domain.offer import only_offered
 from services.referral.domain.progress import WITH_FAMILY, Holding, Progress, Report, begun
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     CaseOnlyOffered,
-    ConsentReasonMissing,
-    ConsentWithoutChild,
     FamilyNotNamed,
     UnknownConsultation,
 )
@@ -157,30 +152,6 @@ def _reply(case: Consultation, progress: Progress) -> Held:
         "number": len(progress.holdings),
         "reported": progress.unreported is None,
     }
-
-
-def record_consent(case: Consultation | None, command: RecordConsent, cause: Cause) -> Decision[Standing]:
-    """What the family says. A refusal ends the consultation that names them; going on against it needs a reason."""
-    case, by = still_open(case), staff(cause)
-    if case.child_id is None:
-        raise ConsentWithoutChild
-    if command.consent in ("not_sought", "overridden") and not command.reason:
-        raise ConsentReasonMissing(field="reason")
-    if (case.consent, case.consent_reason) == (command.consent, command.reason):
-        return Decision(reply=standing(case))
-    after = replace(case, consent=command.consent, consent_reason=command.reason)
-    event = ConsentRecorded(
-        consultation_id=case.consultation_id,
-        child_id=case.child_id,
-        team_id=case.team_id,
-        consent=command.consent,
-        recorded_by=by,
-        recorded_at=cause.at,
-    )
-    if command.consent != "refused":
-        return Decision(rows=(after,), events=(event,), reply=standing(after))
-    after, end = closed(after, "declined_by_family", by, cause.at)
-    return Decision(rows=(after,), events=(event, end), reply=standing(after), due=(case.team_id,))
 
 
 class OnwardPlanKept(Reply):

@@ -45,7 +45,7 @@ class ConsentReasonMissing(Refused):
 
 
 class ConsentWasRefused(Refused):
-    """The family said no: ask for an anonymous reflective discussion, or override with a reason."""
+    """The family said no: discuss without naming it, override with a reason, or record what it says now."""
 
     field = "consent"
 

@@ -7,6 +7,7 @@ from chassis.decision import Cause, Decision
 from chassis.value import replace
 from services.referral.domain.clocks import Course, reckoned
 from services.referral.domain.commands import ReopenConsultation
+from services.referral.domain.consent import goes_on
 from services.referral.domain.consultation import OPEN, Standing, Terms, staff, standing
 from services.referral.domain.course_refusals import ChildIsGone, ConsultationIsOpen, PlaceNotGivenBack
 from services.referral.domain.placing import on_the_list
@@ -28,6 +29,7 @@ def reopen(course: Course, command: ReopenConsultation, cause: Cause) -> Decisio
     if case.unsettled or (work is not None and work.status != "ended"):
         raise PlaceNotGivenBack
     before = Ending(case.status, case.end_reason, case.ended_by, case.ended_at, by, cause.at, command.reason)
+    case, consent = goes_on(case, command.consent, command.consent_reason, by, cause.at)
     progress = replace(progress, started_at=cause.at, endings=(*progress.endings, before))
     opened = replace(
         on_the_list(case, None),
@@ -52,4 +54,4 @@ def reopen(course: Course, command: ReopenConsultation, cause: Cause) -> Decisio
         reopened_at=cause.at,
     )
     rows = (opened, reckoned(course, opened, progress, cause))
-    return Decision(rows=rows, events=(event,), reply=standing(opened), due=(case.team_id,))
+    return Decision(rows=rows, events=(*consent, event), reply=standing(opened), due=(case.team_id,))
