@@ -24,7 +24,7 @@ from services.referral.domain.failsafes import (
 from services.referral.domain.losses import AboutChild, AboutTwo
 from services.referral.domain.progress import Progress
 from services.referral.domain.rules import NAME, Rules
-from services.referral.domain.tasks import Task
+from services.referral.domain.tasks import AtTask, Task
 from services.referral.domain.triage import AtTriage
 from services.referral.store import consultation, consultations, earlier_of_child, pools
 from services.referral.work_store import direct_works, loaded_intervention
@@ -54,7 +54,7 @@ tasks = Table(Task, "tasks", key="task_id", due="next_due_at")
 
 in_force = rules.by(lambda _: NAME)
 task = tasks.by("task_id")
-task_due = tasks.by("key")
+task_due = State(AtTask, task=tasks.by("key"), case=consultations.named_in(tasks.by("key"), "consultation_id"))
 _of = {
     "case": consultation,
     "progress": progress.by("consultation_id"),

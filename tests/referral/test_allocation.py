@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, WaitingListJoined
+from attune_contracts.referral import CaseAssigned, CaseHandedOver, TaskRaised, WaitingListJoined
 from chassis.decision import Due
 from services.referral.domain import allocation
 from services.referral.domain.allocation import PoolAtWork, allocate
+from services.referral.domain.consultation import Consultation
 from services.referral.domain.pool import Absence
 from tests.referral.builders import TEAM, at_work, case, ended, held, member, pool, waiting
 from tests.support.given import NOON, Then, given, some_id
@@ -23,7 +24,7 @@ def owners(then: Then) -> dict[str, str]:
     """Who has which case after the look, by their names in the test."""
     names = {some_id(n): n for n in ("ann", "ben", "cyd")}
     cases = {some_id(f"case {n}"): n for n in "abcdef"}
-    rows = [r for r in then.then_decided().rows if hasattr(r, "consultation_id") and r.assigned_to]
+    rows = [r for r in then.then_decided().rows if isinstance(r, Consultation) and r.assigned_to]
     return {cases[r.consultation_id]: names[r.assigned_to] for r in rows}
 
 
@@ -101,10 +102,12 @@ def test_a_full_pool_keeps_the_case_waiting_and_says_so_once() -> None:
 
 def test_a_team_without_pool_gets_one_with_its_first_case_in_line() -> None:
     then = looked(at_work(None, asked=(case("a"),)))
-    (event,) = then.events
-    assert isinstance(event, WaitingListJoined)
-    assert event.reason == "no_practitioner"
-    assert then.then_decided().rows[1].members == ()
+    joined, raised = then.events
+    assert isinstance(joined, WaitingListJoined)
+    assert joined.reason == "no_practitioner"
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.owner_id, raised.about_id) == ("nobody_takes_case", None, some_id("case a"))
+    assert then.then_decided().rows[-1].members == ()
 
 
 def test_a_look_for_no_reason_changes_nothing() -> None:

@@ -13,7 +13,7 @@ from attune_contracts.notification import BookletMissed, MessageDoubtful, Messag
 from attune_contracts.referral import TaskDone, TaskHandedOver, TaskRaised
 from attune_contracts.screening import ConsultationOverdueForConcern, ScreeningMissed
 from attune_contracts.workforce import CompetenceExpired
-from chassis.decision import Due
+from chassis.decision import Cause, Due
 from chassis.working_days import ENGLAND
 from services.referral.domain import failsafes, tasks
 from services.referral.domain.clocks import Born
@@ -22,7 +22,7 @@ from services.referral.domain.course_refusals import DueInThePast, TaskAlreadyDo
 from services.referral.domain.failsafes import AboutMessage, AboutMissed, PoolAndTask
 from services.referral.domain.pool import COMPETENCE
 from services.referral.domain.worklist import worklist
-from tests.referral.builders import TEAM, held
+from tests.referral.builders import TEAM, held, waiting
 from tests.referral.courses import ANN, ASKER, LEAD, child, course, held_once
 from tests.support.given import NOON, Then, given, some_id
 
@@ -71,7 +71,7 @@ def test_it_is_delegated_and_keeps_its_time() -> None:
 
 
 def escalated(task: tasks.Task, at: datetime) -> Then:
-    return given(task).when(tasks.escalate, Due(task.task_id), at=at)
+    return given(tasks.AtTask(task, None)).when(tasks.escalate, Due(task.task_id), at=at)
 
 
 def test_what_is_not_done_in_time_goes_to_the_leads_once_and_stays_on_their_list() -> None:
@@ -87,6 +87,19 @@ def test_what_is_not_done_in_time_goes_to_the_leads_once_and_stays_on_their_list
     assert again.events == ()
     assert (again.row.next_due_at, again.row.due_at, again.row.done_at) == (None, late.due_at, None)
     escalated(again.row, late.due_at + timedelta(days=9)).then_nothing()
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["it waits", "somebody has it"])
+def test_a_case_that_nobody_took_is_no_task_any_more_once_somebody_has_it(waits: bool) -> None:
+    of = waiting("a") if waits else held("a", by="ben")
+    task = tasks.about_case(of, "nobody_takes_case", "x", Cause(some_id("cause"), NOON)).task
+    then = given(tasks.AtTask(task, of)).when(tasks.escalate, Due(task.task_id), at=task.due_at)
+    (event,) = then.events
+    if waits:
+        assert isinstance(event, TaskHandedOver)
+    else:
+        assert isinstance(event, TaskDone)
+        assert (event.outcome, then.row.next_due_at) == ("no_longer_needed", None)
 
 
 ABOUT = {

@@ -196,8 +196,8 @@ class _Look:
         self.rows.append(waits)
         if left is None:
             self._tell(case, joined_list(case, anybody=bool(self.seats.takers), at=self.at))
-            return
-        self._tell(case, case_handed_over(case, left[0], None, left[1], self.at))
+        else:
+            self._tell(case, case_handed_over(case, left[0], None, left[1], self.at))
         raised = nobody_takes(waits, self.seats, self.cause)
         if raised is not None:
             self.tasks.append(raised.task)

@@ -108,8 +108,8 @@ def on_the_list(case: Consultation, policy: Policy | None) -> Consultation:
 
 
 def nobody_takes(case: Consultation, seats: Seats, cause: Cause) -> tasks.Raised | None:
-    """The leads' task where a case goes back on the list and everybody who may take cases now has given it back."""
-    if not case.barred or any(seat.id not in case.barred for seat in seats.takers):
+    """The leads' task where a case goes on the list, and nobody is there who may take it or has not given it back."""
+    if any(seat.id not in case.barred for seat in seats.takers):
         return None
     return tasks.about_case(case, "nobody_takes_case", str(cause.id), cause)
 

@@ -211,10 +211,22 @@ def delegate(task: Task | None, command: DelegateTask, cause: Cause) -> Decision
     return Decision(rows=(moved,), events=(event,), reply=_reply(moved))
 
 
-def escalate(task: Task | None, _: Due, cause: Cause) -> Decision:
+@value(frozen=True, slots=True)
+class AtTask:
+    """A task whose time is over, with the consultation that it is about."""
+
+    task: Task | None
+    case: Consultation | None
+
+
+def escalate(at: AtTask, _: Due, cause: Cause) -> Decision:
     """What is not done in time goes to the leads of the team, once; after that it stays on top of their list."""
+    task, case = at.task, at.case
     if task is None or task.done_at is not None or task.next_due_at is None or task.next_due_at > cause.at:
         return NOTHING
+    if task.kind == "nobody_takes_case" and (case is None or case.waiting_since is None):
+        done, told = settled(task, cause.at)  # somebody has it, or it has ended
+        return Decision(rows=(done,), events=(told,))
     if task.escalated:
         return Decision(rows=(replace(task, next_due_at=None),))
     again = cause.calendar.end_of_working_day(cause.at, ESCALATED_DAYS)
