@@ -143,6 +143,18 @@ def test_what_ended_before_is_left_alone_and_other_tasks_about_the_child_are_set
     assert rows(then, Progress) == []
 
 
+@pytest.mark.parametrize(("event", "settled"), [("away", False), ("died", True)])
+def test_a_concern_that_nobody_took_up_is_still_to_be_passed_on_when_the_family_moves(
+    event: str, settled: bool
+) -> None:
+    cause = Cause(some_id("x"), NOON)
+    concern = tasks.raised(
+        "concern_without_consultation", some_id("s"), cause, team_id=TEAM, child_id=some_id("child a")
+    ).task
+    then = heard(about(to_do=(concern,)), {"away": AWAY, "died": DIED}[event])
+    assert [e.task_id for e in then.events if isinstance(e, TaskDone)] == [concern.task_id] * settled
+
+
 def test_a_live_birth_gives_the_age_and_a_correction_another_one() -> None:
     course = begun(held("a", by="ann"))
     then = heard(about(held("a", by="ann"), courses=(course,)), BORN)

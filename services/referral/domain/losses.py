@@ -37,6 +37,8 @@ END: dict[Gone, EndReason] = {
 
 KEPT: frozenset[TaskKind] = frozenset({"loss", "moved_family", "safeguarding", "tell_practitioner", "other"})
 """Tasks that are still to be done when the child is gone: among professionals, or given by a person."""
+KEPT_AWAY: frozenset[TaskKind] = KEPT | {"concern_without_consultation"}
+"""Where the family lives elsewhere now, somebody there has to be told of a concern that nobody here has taken up."""
 
 _KIND: dict[Gone, TaskKind] = {"moved_away": "moved_family"}
 
@@ -171,8 +173,9 @@ def _lost(about: AboutChild, child: Child, gone: Gone, cause: Cause) -> Decision
     ]
     rows += [row for end in ends for row in end.rows]
     events: list[Event | Following] = [event for end in ends for event in end.events]
+    kept = KEPT_AWAY if gone == "moved_away" else KEPT
     for task in about.tasks:
-        if task.kind not in KEPT:
+        if task.kind not in kept:
             done, told = tasks.settled(task, cause.at)
             rows.append(done)
             events.append(told)
