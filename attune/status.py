@@ -24,7 +24,7 @@ HELP = {
     "parked": "attune parked; retry or discard it, by name",
     "clock_late": "the service's log; runbook ClockLate",
     "unsettled": "the referral service's log; runbook ClockLate",
-    "no_consultation": "attune case CHILD: was it parked at referral?",
+    "no_consultation": "the task of the team's leads; attune case CHILD: was it parked at referral?",
     "breached": "the owner of the task",
     "task_overdue": "the owner of the task, or the team's lead",
     "doubtful": "ask whether it arrived: POST /messages/ID/doubt",

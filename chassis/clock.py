@@ -19,6 +19,8 @@ from chassis.processor import BATCH, Processor
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
+_PARKED = "SELECT key FROM parked WHERE intake = $1 AND state = 'failed'"
+"""Their rows stay due, and are not asked again before somebody has retried or discarded them."""
 HELD_SECONDS = 10.0
 """Clocks that are held go on by themselves after so long: whoever held them may be gone."""
 
@@ -102,13 +104,15 @@ class Clock:
         return keys
 
     async def _due(self, now: datetime) -> list[Any]:
-        table = self.intake.table
+        name = self.intake.name
         async with self.pool.acquire(timeout=5) as connection:
-            rows = await connection.fetch(table.due_sql, now, BATCH)
-        if table.due_field is not None:
-            late = (now - rows[0][1]).total_seconds() if rows else 0.0
-            telemetry.CLOCK_LATE_SECONDS.labels(self.intake.name).set(late)
-        return [r[0] for r in rows]
+            parked: set[str] = set()
+            if self.processor.parking.any_open:
+                parked = {r[0] for r in await connection.fetch(_PARKED, name)}
+            rows = await connection.fetch(self.intake.table.due_sql, now, BATCH + len(parked))
+        since = min((r[1] for r in rows if r[1] is not None), default=now)
+        telemetry.CLOCK_LATE_SECONDS.labels(name).set((now - since).total_seconds())
+        return [r[0] for r in rows if f"{name}:{r[0]}" not in parked][:BATCH]
 
     async def _handle(self, keys: Sequence[UUID]) -> bool:
         """True when at least one of the rows moved."""

@@ -43,18 +43,15 @@ async def stuck(
     rows += await connection.fetch(_PARKED, MOST)
     rows += await connection.fetch(_RECALLED, MOST)
     for clock in clocks:
-        if clock.table.due_field is not None:
-            rows += await connection.fetch(_late(clock), now - SOON)
+        rows += await connection.fetch(_late(clock), now - SOON, MOST)
     if own is not None:
         rows += await connection.fetch(stuck_sql(own), now)
     return sorted((dict(r) for r in rows), key=lambda row: (not row["wrong"], row["since"]))
 
 
 def _late(clock: DueIntake) -> str:
-    table = clock.table
-    key = table.key if table.key_type == "uuid" else "NULL::uuid"
+    about = "key" if clock.table.key_type == "uuid" else "NULL::uuid"
     return (
-        f"SELECT 'clock_late' AS what, {key} AS about, NULL::uuid AS child_id, {table.due_field} AS since, "  # noqa: S608
-        f"'{clock.name}' AS detail, true AS wrong FROM {table.name} "
-        f"WHERE {table.due_field} < $1 ORDER BY {table.due_field} LIMIT {MOST}"
+        f"SELECT 'clock_late' AS what, {about} AS about, NULL::uuid AS child_id, since, '{clock.name}' AS detail, "  # noqa: S608
+        f"true AS wrong FROM ({clock.table.due_sql}) AS due (key, since) WHERE since IS NOT NULL"
     )

@@ -59,7 +59,7 @@ class Column:
 class Table:
     """The rows of one frozen dataclass: column names are field names, plus `version`, which counts the changes.
 
-    `due` names a nullable timestamptz field, or `due_sql` gives the keys of rows that are due, in its first column
+    `due` names a nullable timestamptz field, or `due_sql` gives the keys of rows that are due and since when, or null
     ($1 now, $2 limit).
     Rows of an `immutable` table never change once inserted and are kept in the process after the first read.
     """

@@ -39,9 +39,9 @@ progress = Table(
     "progress",
     key="consultation_id",
     due_sql="""
-(SELECT consultation_id FROM progress WHERE next_due_at <= $1 ORDER BY next_due_at LIMIT $2)
+(SELECT consultation_id, next_due_at FROM progress WHERE next_due_at <= $1 ORDER BY next_due_at LIMIT $2)
 UNION ALL
-(SELECT consultation_id FROM consultations c
+(SELECT consultation_id, requested_at + interval '12 hours' FROM consultations c
  WHERE ended_at IS NULL AND acknowledged_at IS NULL AND requested_at <= $1 - interval '12 hours'
    AND NOT EXISTS (SELECT FROM progress p WHERE p.consultation_id = c.consultation_id)
  ORDER BY requested_at LIMIT $2)

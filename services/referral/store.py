@@ -34,10 +34,11 @@ WITH RECURSIVE told AS (
           ORDER BY c.team_id LIMIT 1)
   FROM told WHERE told.team_id IS NOT NULL
 )
-SELECT team_id FROM told WHERE team_id IS NOT NULL
-UNION
-SELECT team_id FROM pools WHERE next_due_at <= $1
-LIMIT $2""",
+SELECT team_id, max(since) FROM (
+  SELECT team_id, NULL::timestamptz AS since FROM told WHERE team_id IS NOT NULL
+  UNION ALL
+  SELECT team_id, next_due_at FROM pools WHERE next_due_at <= $1) AS due
+GROUP BY team_id LIMIT $2""",
 )
 
 policies = Table(PolicySet, "policies", key="policy_id", immutable=True)
@@ -176,7 +177,8 @@ UNION ALL SELECT 'waits', consultation_id, child_id, waiting_since,
 FROM consultations WHERE waiting_since IS NOT NULL AND NOT unsettled
 UNION ALL SELECT 'not_triaged', consultation_id, child_id, requested_at, 'to be triaged', false
 FROM consultations WHERE status = 'requested'
-UNION ALL SELECT CASE kind WHEN 'overdue_clock' THEN 'breached' ELSE 'task_overdue' END, about_id, child_id,
-  CASE kind WHEN 'overdue_clock' THEN raised_at ELSE due_at END, replace(kind, '_', ' '), true
-FROM tasks WHERE done_at IS NULL AND (kind = 'overdue_clock' OR due_at < $1)"""
+UNION ALL SELECT CASE kind WHEN 'overdue_clock' THEN 'breached'
+                           WHEN 'concern_without_consultation' THEN 'no_consultation' ELSE 'task_overdue' END,
+  about_id, child_id, CASE WHEN due_at < $1 THEN due_at ELSE raised_at END, replace(kind, '_', ' '), true
+FROM tasks WHERE done_at IS NULL AND (kind IN ('overdue_clock', 'concern_without_consultation') OR due_at < $1)"""
 """Cases that wait for somebody: for their pool, for a place, for triage, or past their time."""

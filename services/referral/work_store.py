@@ -21,7 +21,7 @@ direct_works = Table(
     "direct_works",
     key="consultation_id",
     due_sql="""
-SELECT w.consultation_id FROM direct_works w JOIN consultations c USING (consultation_id)
+SELECT w.consultation_id, NULL::timestamptz FROM direct_works w JOIN consultations c USING (consultation_id)
 WHERE w.status <> 'ended' AND $1::timestamptz IS NOT NULL
   AND (c.status <> 'accepted' OR (w.status = 'waits' AND c.assigned_to IS NOT NULL AND NOT c.unsettled
                                   AND c.terms ->> 'points_wanted' IS NULL))

@@ -87,5 +87,4 @@ SERVICE = Service(
     api=api.routes,
     migrations=Path(__file__).parent / "migrations",
     roles=ROLES,
-    stuck=store.STUCK,
 )

@@ -143,8 +143,3 @@ at_loading_pathway = State(
     cohort=cohort_windows.by(the_cohort),
 )
 certificates_held = certificates.by("practitioner_id")
-
-
-STUCK = """SELECT 'no_consultation' AS what, screening_id AS about, child_id, recorded_at AS since,
-  outcome AS detail, true AS wrong FROM screenings WHERE consultation_due_at < $1"""
-"""A result that calls for the specialists, and nobody has heard of them in time."""

@@ -148,6 +148,23 @@ async def test_a_parked_clock_does_not_delay_the_others(processor: Processor, po
     assert 300 <= late < 310
 
 
+async def test_p4_any_number_of_parked_clocks_leaves_the_others_to_be_found_without_a_hint(
+    processor: Processor, pool: database.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.clock.BATCH", 3)
+    past = datetime.now(UTC) - timedelta(minutes=5)
+    for _ in range(4):
+        await pool.execute(_COUNTER, uuid7(), 13, past)
+    well = uuid7()
+    await pool.execute(_COUNTER, well, 1, past + timedelta(minutes=1))
+    task = asyncio.create_task(Clock(toy.RING, processor, pool).run())
+    async with asyncio.timeout(60):
+        while not await pool.fetchval("SELECT rung FROM counters WHERE counter_id = $1", well):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    task.cancel()
+    assert await pool.fetchval("SELECT count(*) FROM parked WHERE state = 'failed'") == 4
+
+
 async def test_p4_two_processes_park_one_clock_once(processor: Processor, pool: database.Pool) -> None:
     other = Processor(pool, now=lambda: datetime.now(UTC), service="toy")
     async with pool.acquire() as connection:
