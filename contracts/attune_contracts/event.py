@@ -29,7 +29,7 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 """A machine word such as `eao_administration`: lower case, at most 64 characters, never free text."""
 Version = Annotated[int, Field(ge=1, le=10_000)]
 AgeDays = Annotated[int, Field(ge=-320, le=1100)]
-"""Age of the child in days; negative before birth."""
+"""Age of the child in days; negative before birth; at its upper bound: so old, or older."""
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Points = Annotated[int, Field(ge=0, le=1_000_000)]
 """Weight of work; a practitioner's contracted capacity is counted in the same unit."""

@@ -122,6 +122,14 @@ def test_a_death_stops_every_clock(day: date, age: int) -> None:
     at.then_refused(RecordEnded, "child_id")
 
 
+def test_a_death_is_told_however_old_the_child_was() -> None:
+    """What is said to the mother about another child hangs on it."""
+    of_four = examples.child(born_on=TODAY - timedelta(days=4 * 365))
+    (event,) = given(of_four).when(ending.record_death, died()).events
+    assert isinstance(event, ChildDied)
+    assert event.age_days == 1100
+
+
 @pytest.mark.parametrize(
     ("whose", "day", "rule"),
     [

@@ -214,6 +214,12 @@ def test_a_follow_up_that_gave_no_result_is_due_again() -> None:
     assert child.follow_up_at == datetime(2026, 4, 6, 23, tzinfo=UTC)
 
 
+def test_an_attempt_without_result_before_the_follow_up_is_due_does_not_bring_it_forward() -> None:
+    child = monitored()
+    early = NOON + timedelta(days=3)
+    assert tried(child, early, at=early).follow_up_at == child.follow_up_at
+
+
 def test_a_later_result_ends_the_follow_up() -> None:
     child = monitored()
     later = NOON + timedelta(days=20)

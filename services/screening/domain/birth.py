@@ -9,13 +9,11 @@ from attune_contracts.screening import BirthRecorded
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from chassis.working_days import local_date
-from services.screening.domain.calendar import age_days
+from services.screening.domain.calendar import OLDEST_DAYS, told_age
 from services.screening.domain.child import Child, Mother, RecordEnded, counted
 from services.screening.domain.commands import RecordBirth
 from services.screening.domain.window import CohortWindow, begin
 
-OLDEST_DAYS = 1100
-"""A child older than this is not the service's, whatever the input: the second birthday is at 730 or 731."""
 EARLY_DAYS, LATE_DAYS = 140, 30
 """A birth so many days before or after the expected date may belong to the pregnancy of the same mother (ours)."""
 TWIN_DAYS = 2
@@ -129,7 +127,7 @@ def born_event(child: Child, at: datetime) -> BirthRecorded:
         team_id=child.team_id,
         birth=child.birth,
         children_born=child.children_born,
-        age_days=age_days(child.born_on, at),
+        age_days=told_age(child.born_on, local_date(at)),
         recorded_at=at,
     )
 

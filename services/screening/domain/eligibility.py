@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chassis.decision import Refused
-from services.screening.domain.calendar import age_days
+from services.screening.domain.calendar import OLDEST_DAYS, age_days
 from services.screening.domain.child import Child, NoLiveBirth, alive_here
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 """How far the clock of a device may be ahead of ours (ours)."""
-OLDEST_DAYS = 1100
-"""Nothing is recorded beyond this age, whatever the input: the second birthday is at 730 or 731 days."""
 
 
 class UnknownInstrumentVersion(Refused):

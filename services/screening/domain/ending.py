@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from attune_contracts.screening import ChildAdopted, ChildDied, PregnancyEnded
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from chassis.working_days import local_date, start_of
+from services.screening.domain.calendar import told_age
 from services.screening.domain.child import Child, Ended, NoLiveBirth, RecordEnded, known
 from services.screening.domain.commands import EndPregnancy, RecordAdoption, RecordDeath
 from services.screening.domain.eligibility import CLOCK_TOLERANCE, InFuture
@@ -127,7 +128,7 @@ def record_death(child: Child | None, command: RecordDeath, cause: Cause) -> Dec
         child_id=child.child_id,
         pregnancy_id=child.pregnancy_id,
         team_id=child.team_id,
-        age_days=_age(child.born_on, command.died_on),
+        age_days=told_age(child.born_on, command.died_on),
         recorded_at=cause.at,
     )
     row = _ended(child, "died", start_of(command.died_on))
@@ -151,10 +152,6 @@ def record_adoption(child: Child | None, command: RecordAdoption, cause: Cause) 
 
 def _ended(child: Child, how: Ended, at: datetime) -> Child:
     return wind(replace(child, ended=how, ended_at=at, offer_again_at=None, follow_up_at=None))
-
-
-def _age(born_on: date, day: date) -> int:
-    return (day - born_on).days
 
 
 def _over(child: Child, how: Ended) -> RecordIsOver:

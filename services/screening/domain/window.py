@@ -16,7 +16,7 @@ from attune_contracts.screening import FollowUpDue, MissedReason, NotCompletedRe
 from chassis.decision import NOTHING, Cause, Decision, Due
 from chassis.value import replace, value
 from chassis.working_days import end_of, local_date, start_of
-from services.screening.domain.calendar import age_days
+from services.screening.domain.calendar import told_age
 from services.screening.domain.child import Child
 from services.screening.domain.commands import ScreeningWindow
 
@@ -115,7 +115,7 @@ def offer_again(child: Child, window: ScreeningWindow, reason: NotCompletedReaso
         return child
     day = attempted_on + timedelta(days=window.offered_again_after_days)
     if child.follow_up_on is not None:
-        return wind(replace(child, follow_up_at=start_of(day)))
+        return wind(replace(child, follow_up_at=start_of(max(day, child.follow_up_on))))
     days = days_of(child)
     if child.window_state not in ("before", "open") or days is None:
         return child
@@ -204,7 +204,7 @@ def _missed(child: Child, days: Days, reason: MissedReason, at: datetime) -> Scr
         pregnancy_id=child.pregnancy_id,
         team_id=child.team_id,
         reason=reason,
-        age_days=age_days(child.born_on, at),
+        age_days=told_age(child.born_on, local_date(at)),
         closed_at=days.closes_at,
     )
 
