@@ -38,6 +38,8 @@ class Many:
     where: str
     order: str
     limit: int
+    holds: Callable[[Any], bool] | None
+    """The condition, of a row at hand."""
 
     @property
     def select(self) -> str:
@@ -55,18 +57,23 @@ class Many:
             return ()
         found = rows.found.get((self, wanted), ())
         given = tuple(rows.get(self.table, key) for key in found)
-        if self.where != "true" or not (changed := rows.changed.get(self.table)):
+        if self.holds is None or not (changed := rows.changed.get(self.table)):
             return given
-        return self._with_changed(rows, wanted, given, changed)
+        return self._with_changed(rows, wanted, given, changed, self.holds)
 
     def _with_changed(
-        self, rows: Rows, wanted: Key, given: tuple[Any, ...], changed: dict[Key, Any]
+        self,
+        rows: Rows,
+        wanted: Key,
+        given: tuple[Any, ...],
+        changed: dict[Key, Any],
+        holds: Callable[[Any], bool],
     ) -> tuple[Any, ...]:
         """Also what earlier inputs of this batch made or changed: nobody can have read it."""
         value, key_of = attrgetter(self.column), self.table.key_of
-        still = tuple(row for row in given if value(row) == wanted)
+        still = tuple(row for row in given if value(row) == wanted and holds(row))
         there = {key_of(row) for row in still}
-        new = tuple(row for key, row in changed.items() if value(row) == wanted and key not in there)
+        new = tuple(row for key, row in changed.items() if value(row) == wanted and key not in there and holds(row))
         if new:
             rows.offered.setdefault(self.table, set()).update(map(key_of, new))
         return still + new

@@ -105,9 +105,25 @@ class Table:
         """The one row whose key a field of the row `first` names, or None."""
         return Named(self, first, attrgetter(named_by) if isinstance(named_by, str) else named_by)
 
-    def many(self, key_of: str | KeyOf, *, column: str, where: str = "true", order: str, limit: int) -> Many:
-        """The rows whose `column` equals what the input names; `k` in `where` is that value."""
-        return Many(self, attrgetter(key_of) if isinstance(key_of, str) else key_of, column, where, order, limit)
+    def many(
+        self,
+        key_of: str | KeyOf,
+        *,
+        column: str,
+        where: str = "true",
+        holds: Callable[[Any], bool] | None = None,
+        order: str,
+        limit: int,
+    ) -> Many:
+        """The rows whose `column` equals what the input names; `k` in `where` is that value.
+
+        `holds` says the same as `where` of a row at hand: without it a rule is not given what earlier inputs of the
+        same batch have made.
+        """
+        key = attrgetter(key_of) if isinstance(key_of, str) else key_of
+        if holds is None and where == "true":
+            holds = _always
+        return Many(self, key, column, where, order, limit, holds)
 
     def in_hand(self, key_of: str | KeyOf, *, column: str, where: Callable[[Any], bool]) -> InHand:
         """The rows that this batch has read or made, whose `column` equals what the input names, as they are now."""
@@ -154,3 +170,7 @@ class Table:
 
 def _label(key_of: str | KeyOf) -> str:
     return key_of if isinstance(key_of, str) else getattr(key_of, "__name__", "derived")
+
+
+def _always(_: object) -> bool:
+    return True

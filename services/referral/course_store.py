@@ -18,7 +18,6 @@ from services.referral.domain.failsafes import (
     AboutMissed,
     PoolAndTask,
     task_of_lapse,
-    task_of_message,
     task_of_missed,
 )
 from services.referral.domain.losses import AboutChild, AboutTwo
@@ -84,10 +83,15 @@ request_at_hand = State(
     RequestAtHand, existing=consultation, earlier=earlier_of_child, child=children.by("child_id"), rules=in_force
 )
 
+
+def _open(task: Task) -> bool:
+    return task.done_at is None
+
+
 _cases_of_child = consultations.many("child_id", column="child_id", order="requested_at DESC", limit=OF_CHILD)
 _courses_of_child = progress.many("child_id", column="child_id", order="started_at DESC", limit=OF_CHILD)
 _tasks_of_child = tasks.many(
-    "child_id", column="child_id", where="done_at IS NULL", order="due_at, task_id", limit=OF_CHILD
+    "child_id", column="child_id", where="done_at IS NULL", holds=_open, order="due_at, task_id", limit=OF_CHILD
 )
 about_child = State(
     AboutChild, child=children.by("child_id"), cases=_cases_of_child, courses=_courses_of_child, tasks=_tasks_of_child
@@ -95,21 +99,29 @@ about_child = State(
 about_two = State(
     AboutTwo,
     ending=children.by("child_id"),
+    into=children.by("into_child_id"),
+    merged_before=children.many("child_id", column="merged_into", order="child_id", limit=OF_CHILD),
     cases=_cases_of_child,
     courses=_courses_of_child,
     tasks=_tasks_of_child,
     others=consultations.many(
-        "into_child_id", column="child_id", where="ended_at IS NULL", order="requested_at DESC", limit=OF_CHILD
+        "into_child_id",
+        column="child_id",
+        where="ended_at IS NULL",
+        holds=lambda case: case.ended_at is None,
+        order="requested_at DESC",
+        limit=OF_CHILD,
     ),
 )
 about_message = State(
     AboutMessage,
-    known=tasks.by(task_of_message),
     subject=tasks.by("about_id"),
     case=consultations.by("about_id"),
     child=children.by("child_id"),
     of_child=consultations.many("child_id", column="child_id", order="requested_at DESC", limit=1),
-    to_do=tasks.many("about_id", column="about_id", where="done_at IS NULL", order="due_at, task_id", limit=20),
+    to_do=tasks.many(
+        "about_id", column="about_id", where="done_at IS NULL", holds=_open, order="due_at, task_id", limit=20
+    ),
 )
 about_missed = State(AboutMissed, known=tasks.by(task_of_missed), case=consultations.by(lambda _: None))
 about_overdue = State(

@@ -64,6 +64,16 @@ JOIN = command(
     may="join",
 )
 
+JOIN_SMALL = command(
+    "POST /small-joins",
+    Join,
+    decide=join,
+    state=counters.many(
+        "rung", column="rung", where="total < 3", holds=lambda c: c.total < 3, order="counter_id", limit=5
+    ),
+    may="join",
+)
+
 COUNTER = counters.by("counter_id")
 LOOK = command(
     "POST /looks",
@@ -109,6 +119,15 @@ async def test_later_inputs_are_given_what_earlier_ones_of_the_batch_made(
     again = await do(processor, JOIN, *(Join(counter_id=uuid7(), rung=1) for _ in range(3)))
     assert set(bodies(again)) == {f'{{"counter":"{first}"}}'.encode()}
     assert await pool.fetchval("SELECT total FROM counters WHERE counter_id = $1", first) == 5
+
+
+async def test_a_condition_holds_for_what_the_batch_made_as_for_what_was_read(processor: Processor) -> None:
+    ids = [uuid7() for _ in range(8)]
+    outcomes = await do(processor, JOIN_SMALL, *(Join(counter_id=i, rung=1) for i in ids[:5]))
+    joined = [ids[0]] * 3 + [ids[3]] * 2
+    assert bodies(outcomes) == [f'{{"counter":"{i}"}}'.encode() for i in joined]
+    outcomes = await do(processor, JOIN_SMALL, *(Join(counter_id=i, rung=1) for i in ids[5:]))
+    assert bodies(outcomes) == [f'{{"counter":"{i}"}}'.encode() for i in (ids[3], ids[6], ids[6])]
 
 
 async def test_a_rule_is_given_the_row_that_another_row_names(processor: Processor, pool: database.Pool) -> None:

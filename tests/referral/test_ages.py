@@ -48,6 +48,7 @@ def test_the_day_of_birth_follows_from_an_age_and_an_instant(born: date, age: in
     assert ages.born_at(age, instant) == start_of(born)
 
 
+FAMILY = some_id("family a")
 BORN = start_of(date(2024, 4, 15))
 WARNED_AT = datetime(2026, 1, 15, tzinfo=UTC)
 THIRTY_AT = datetime(2026, 3, 16, tzinfo=UTC)
@@ -123,7 +124,7 @@ def test_a_limit_that_was_told_of_a_wrong_day_is_told_again_on_the_right_one() -
     known = child(gone=None, born_at=BORN)
     corrected = BirthCorrected(
         child_id=known.child_id,
-        pregnancy_id=some_id("family a"),
+        pregnancy_id=FAMILY,
         team_id=TEAM,
         age_days=710,
         recorded_at=BIRTHDAY_AT + timedelta(hours=1),
@@ -139,6 +140,25 @@ def test_a_limit_that_was_told_of_a_wrong_day_is_told_again_on_the_right_one() -
     tasks_then = [r.task_id for r in then.then_decided().rows if isinstance(r, Task)]
     first = [r.task_id for r in looked(old(), BIRTHDAY_AT).then_decided().rows if isinstance(r, Task)]
     assert len({*tasks_then, *first}) == 2
+
+
+def test_a_birth_that_is_corrected_forth_and_back_raises_a_task_of_its_own_each_time() -> None:
+    at_hand, raised = old(), []
+    known = child(gone=None, born_at=BORN)
+    for age in (None, 700, 731):
+        if age is not None:
+            assert at_hand.case is not None
+            assert at_hand.progress is not None
+            corrected = BirthCorrected(
+                child_id=known.child_id, pregnancy_id=FAMILY, team_id=TEAM, age_days=age, recorded_at=BIRTHDAY_AT
+            )
+            state = AboutChild(known, (at_hand.case,), (at_hand.progress,), ())
+            now, course_ = given(state).when(losses.birth_corrected, corrected, at=BIRTHDAY_AT).then_decided().rows
+            at_hand = replace(at_hand, progress=course_, child=Born(at_hand.case.consultation_id, now.born_at, None))
+        then = looked(at_hand, BIRTHDAY_AT)
+        raised += [r.task_id for r in then.then_decided().rows if isinstance(r, Task)]
+        at_hand = after(then, at_hand)
+    assert len(set(raised)) == len(raised) > 1
 
 
 @pytest.mark.parametrize("gone", ["child_died", "moved_away"])

@@ -23,7 +23,8 @@ from services.referral.domain.course_refusals import (
     ClockNotRunning,
     DueSoonTooEarly,
 )
-from services.referral.domain.progress import Pause
+from services.referral.domain.progress import Pause, begun
+from services.referral.domain.rules import NAME, Rules
 from tests.referral.builders import case, held, work
 from tests.referral.courses import ANN, after, course, held_once, looked
 from tests.support.given import NOON, given, some_id
@@ -149,6 +150,27 @@ def test_running_clocks_are_reckoned_anew_every_day() -> None:
     at_hand = after(looked(course(holdings=(held_once("direct_work"),)), NOON), course())
     assert at_hand.progress is not None
     assert at_hand.progress.next_due_at == NOON + timedelta(days=1)
+
+
+def test_a_course_without_a_clock_is_reckoned_anew_too_since_rules_come_back() -> None:
+    none = Rules(name=NAME, edition=2, terms=(), triaged_by_person=(), changed_at=None, changed_by="")
+    bare = replace(course(held("a", by="ann")), rules=none)
+    assert running(bare, ENGLAND) == ()
+    assert bare.case is not None
+    reckoned_ = reckoned(bare, bare.case, begun(bare.case), Cause(some_id("x"), NOON))
+    assert reckoned_.next_due_at == NOON + timedelta(days=1)
+
+
+def test_a_case_that_goes_on_is_to_be_met_again() -> None:
+    met = work("a", status="ended", first_contact_at=NOON + timedelta(days=3))
+    once = replace(
+        course(held("a", by="ann"), holdings=(held_once("direct_work", NOON + timedelta(days=9)),)), work=met
+    )
+    assert "first_contact" not in clocks(once)
+    assert once.progress is not None
+    assert "first_contact" in clocks(
+        replace(once, progress=replace(once.progress, started_at=NOON + timedelta(days=5)))
+    )
 
 
 def test_a_bank_holiday_announced_later_moves_the_targets_that_are_still_ahead() -> None:

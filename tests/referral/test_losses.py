@@ -200,11 +200,10 @@ def test_what_ended_with_the_move_can_go_on_after_the_way_back() -> None:
     assert [(p.stopped, p.next_due_at) for p in rows(back, Progress)] == [(None, None)]
 
 
-def merged(
-    *cases: Consultation, others: tuple[Consultation, ...] = (), known: Child | None = None, done: Any = None
-) -> Then:
-    state = AboutTwo(known, cases, tuple(begun(c) for c in cases) if done is None else done, (), others)
-    return given(state).when(losses.records_merged, MERGED)
+def merged(*cases: Consultation, done: Any = None, **known: Any) -> Then:
+    courses = tuple(begun(c) for c in cases) if done is None else done
+    beside = {"ending": None, "into": None, "merged_before": (), "tasks": (), "others": ()} | known
+    return given(AboutTwo(cases=cases, courses=courses, **beside)).when(losses.records_merged, MERGED)
 
 
 def test_a_merged_record_leaves_everything_to_the_one_that_stays() -> None:
@@ -215,7 +214,27 @@ def test_a_merged_record_leaves_everything_to_the_one_that_stays() -> None:
     assert [c.child_id for c in rows(then, Consultation)] == [into]
     assert [p.child_id for p in rows(then, Progress)] == [into]
     assert rows(then, Child)[0].gone == "merged"
-    merged(mine, known=child(gone="merged")).then_nothing()
+    merged(mine, ending=child(gone="merged", merged_into=into)).then_nothing()
+
+
+def test_what_was_merged_into_a_record_that_had_ended_in_another_goes_on_under_that_one() -> None:
+    """Mergers of different records may be heard of in any order."""
+    end = some_id("the record at the end")
+    already = child("b", gone="merged", merged_into=end)
+    before = child("c", gone="merged", merged_into=some_id("child a"))
+    then = merged(held("a", by="ann"), into=already, merged_before=(before,))
+    assert [c.child_id for c in rows(then, Consultation)] == [end]
+    assert [p.child_id for p in rows(then, Progress)] == [end]
+    assert [c.merged_into for c in rows(then, Child)] == [end, end]
+    assert [type(e) for e in then.events] == [TaskRaised], "somebody looks whether there are two consultations now"
+
+
+def test_the_clocks_of_a_record_that_had_moved_away_run_again_under_the_one_that_lives_here() -> None:
+    mine = held("a", by="ann")
+    (course,) = rows(merged(mine, done=(replace(begun(mine), stopped="moved_away"),)), Progress)
+    assert (course.stopped, course.next_due_at) == (None, NOON)
+    (dead,) = rows(merged(mine, done=(replace(begun(mine), stopped="child_died"),)), Progress)
+    assert (dead.stopped, dead.next_due_at) == ("child_died", None)
 
 
 def test_two_open_consultations_about_one_child_are_for_a_person_to_look_at() -> None:

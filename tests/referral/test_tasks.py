@@ -115,7 +115,7 @@ UNTOLD = MessageSuppressed(
     **ABOUT, recipient_kind="practitioner", reason="recipient_left", suppressed_at=NOON, team_id=None
 )
 DOUBTFUL = MessageDoubtful(**ABOUT, recipient_kind="caregiver", channel="email", reason="cut", noticed_at=NOON)
-NOTHING_KNOWN = AboutMessage(None, None, None, None, (), ())
+NOTHING_KNOWN = AboutMessage(None, None, None, (), ())
 
 
 def not_told(event: Any, about: AboutMessage = NOTHING_KNOWN) -> Then:
@@ -142,12 +142,16 @@ def test_a_caregiver_who_is_not_reached_is_the_task_of_who_knows_the_family() ->
 def test_one_message_makes_one_task_and_no_message_about_a_task_makes_another() -> None:
     task = not_told(FAILED).row
     for about in (
-        replace(NOTHING_KNOWN, known=replace(task, done_at=NOON)),
         replace(NOTHING_KNOWN, subject=task),
         replace(NOTHING_KNOWN, to_do=(task,)),
     ):
         not_told(FAILED, about).then_nothing()
     assert task_of(not_told(FAILED, replace(NOTHING_KNOWN, to_do=(replace(task, done_at=NOON),))))
+
+
+def test_a_message_that_ends_badly_once_more_is_a_task_once_more() -> None:
+    ids = [given(NOTHING_KNOWN).when(failsafes.message_not_told, FAILED, cause_id=some_id(n)).row for n in "ab"]
+    assert len({task.task_id for task in ids}) == 2
 
 
 @pytest.mark.parametrize("reason", sorted({"pregnancy_ended", "stillborn", "child_died", "loss_in_family"}))

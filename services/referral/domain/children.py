@@ -22,3 +22,5 @@ class Child:
     """The beginning of the day of birth; null before it."""
     gone: Gone | None
     changed_at: datetime
+    merged_into: UUID | None = None
+    """The record that goes on, where this one has ended in another; that of a chain of them at its end."""

@@ -67,7 +67,8 @@ def running(course: Course, calendar: Calendar) -> tuple[Running, ...]:
     progress = course.progress or begun(case)
     if case.status not in OPEN or progress.stopped is not None:
         return ()
-    met = course.work is not None and course.work.first_contact_at is not None
+    met_at = course.work.first_contact_at if course.work is not None else None
+    met = met_at is not None and met_at >= progress.started_at
     found = []
     for clock, since in _started(case, progress, met=met):
         term = rules.term(clock)
@@ -125,7 +126,7 @@ def reckoned(course: Course, case: Consultation, progress: Progress, cause: Caus
     looks = [t for c in clocks for t in _untold(c, progress, at)]
     if child is not None and child.born_at is not None and case.status in OPEN and progress.stopped is None:
         looks += [limit.at for limit in ages.to_come(child.born_at, progress.ages_told, at)]
-    if clocks:
+    if case.status in OPEN and progress.stopped is None:
         looks.append(at + AGAIN)
     return replace(progress, next_due_at=min(looks, default=None))
 
@@ -219,7 +220,7 @@ class _Told:
             case, left = closed(case, "aged_out", None, self.cause.at)
             self._tell(left)
         elif limit.reason != "21_months" and not planned:
-            name = f"{limit.reason}:{limit.at.isoformat()}"
+            name = f"{limit.reason}:{limit.at.isoformat()}:{progress.ages_untold}"
             self.raise_task(tasks.about_case(case, "age_limit", name, self.cause))
         return case, progress
 

@@ -82,6 +82,7 @@ class DirectWork:
 
     consultation_id: UUID
     child_id: UUID
+    """For whom it was planned; after a merger it goes on for the child of the consultation."""
     number: int
     intervention: str
     intervention_version: int
@@ -214,7 +215,7 @@ def follow(found: AtWork, _: Due, cause: Cause) -> Decision:
         return Decision(rows=(_asks(case, work.points),), due=(case.team_id,))
     event = DirectWorkStarted(
         consultation_id=case.consultation_id,
-        child_id=work.child_id,
+        child_id=case.child_id or work.child_id,
         team_id=case.team_id,
         practitioner_id=case.assigned_to,
         intervention=work.intervention,
@@ -277,7 +278,7 @@ def _ended(case: Consultation, ended: DirectWork, cause: Cause) -> Decision:
         return Decision(rows=(ended,))
     event = DirectWorkEnded(
         consultation_id=case.consultation_id,
-        child_id=ended.child_id,
+        child_id=case.child_id or ended.child_id,
         team_id=case.team_id,
         practitioner_id=case.assigned_to or ended.planned_by,
         reason=ended.end_reason,

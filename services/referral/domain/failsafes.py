@@ -29,8 +29,6 @@ Lapsed = CompetenceExpired | CompetenceSuspended
 class AboutMessage:
     """What a message was about, as far as it is known here, and what there is to do about it already."""
 
-    known: tasks.Task | None
-    """The task that this message has made."""
     subject: tasks.Task | None
     """The task that the message itself is about."""
     case: Consultation | None
@@ -54,10 +52,6 @@ class PoolAndTask:
 
     pool: Pool | None
     known: tasks.Task | None
-
-
-def task_of_message(event: NotTold) -> UUID:
-    return derived_id(event.message_id, "task")
 
 
 def task_of_missed(event: Missed) -> UUID:
@@ -92,8 +86,11 @@ def message_doubtful(about: AboutMessage, event: MessageDoubtful, cause: Cause) 
 
 
 def _message_task(about: AboutMessage, event: NotTold, kind: TaskKind, owner_id: UUID | None, cause: Cause) -> Decision:
-    """A message about a task makes no task, and one about what is somebody's task already neither: no circles."""
-    if about.known is not None or about.subject is not None:
+    """A message about a task makes no task, and one about what is somebody's task already neither: no circles.
+
+    A message that is sent again may end badly again, and is a task again.
+    """
+    if about.subject is not None:
         return NOTHING
     if any(t.kind == kind and t.done_at is None for t in about.to_do):
         return NOTHING
@@ -103,7 +100,6 @@ def _message_task(about: AboutMessage, event: NotTold, kind: TaskKind, owner_id:
         kind,
         event.about_id,
         cause,
-        task_id=task_of_message(event),
         consultation_id=case.consultation_id if case is not None else None,
         child_id=event.child_id,
         team_id=team_id,

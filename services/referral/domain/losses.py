@@ -55,9 +55,12 @@ class AboutChild:
 
 @value(frozen=True, slots=True)
 class AboutTwo:
-    """The child whose record ends, and the consultations of the one that it was merged into."""
+    """The child whose record ends, the one that it was merged into, and the consultations of both."""
 
     ending: Child | None
+    into: Child | None
+    merged_before: tuple[Child, ...]
+    """Records that had ended in the one that ends now."""
     cases: tuple[Consultation, ...]
     courses: tuple[Progress, ...]
     tasks: tuple[tasks.Task, ...]
@@ -82,7 +85,8 @@ def _born(about: AboutChild, child: Child, born_at: datetime, cause: Cause) -> D
     rows: list[Any] = [replace(child, born_at=born_at)]
     for course in _open_courses(about.cases, about.courses):
         told = ages.told_rightly(born_at, course.ages_told, cause.at)
-        rows.append(looked_at_again(replace(course, ages_told=told), cause.at))
+        untold = course.ages_untold + (told != course.ages_told)
+        rows.append(looked_at_again(replace(course, ages_told=told, ages_untold=untold), cause.at))
     return Decision(rows=tuple(rows))
 
 
@@ -125,23 +129,31 @@ def records_merged(about: AboutTwo, event: RecordsMerged, cause: Cause) -> Decis
     """Everything goes on under the record that stays. Two open consultations become a task, since one may be enough."""
     if about.ending is not None and about.ending.gone == "merged":
         return NOTHING
-    child = replace(_known(about.ending, event, event.team_id, cause.at), gone="merged")
-    into = event.into_child_id
-    rows: list[Any] = [child, *(replace(c, child_id=into) for c in about.cases)]
-    courses = {p.consultation_id: replace(p, child_id=into) for p in about.courses}
+    # The one that goes on may have ended in a third one, heard of first: each merger is told by its own key.
+    into = (about.into.merged_into if about.into is not None else None) or event.into_child_id
+    child = replace(_known(about.ending, event, event.team_id, cause.at), gone="merged", merged_into=into)
+    rows: list[Any] = [child, *(replace(c, merged_into=into) for c in about.merged_before)]
+    rows += [replace(c, child_id=into) for c in about.cases]
+    courses = {p.consultation_id: _goes_on_under(p, into) for p in about.courses}
     for case in about.cases:
         if case.status in OPEN:  # looked at once, since the record that stays may be of a child that is gone
-            goes_on = courses.get(case.consultation_id) or replace(begun(case), child_id=into)
+            goes_on = courses.get(case.consultation_id) or _goes_on_under(begun(case), into)
             courses[case.consultation_id] = looked_at_again(goes_on, cause.at)
     rows += courses.values()
     rows += [replace(t, child_id=into) for t in about.tasks]
     events: list[Following] = []
     for case in about.cases:
-        if case.status in OPEN and any(other.status in OPEN for other in about.others):
+        if case.status in OPEN and (into != event.into_child_id or any(o.status in OPEN for o in about.others)):
             raised = tasks.about_case(replace(case, child_id=into), "merged_records", str(cause.id), cause)
             rows.append(raised.task)
             events.append(raised.told)
     return Decision(rows=tuple(rows), events=tuple(events))
+
+
+def _goes_on_under(course: Progress, into: UUID) -> Progress:
+    """Where the record that ends had moved away its clocks run again; whether the other is here is looked at next."""
+    stopped = None if course.stopped == "moved_away" else course.stopped
+    return replace(course, child_id=into, stopped=stopped)
 
 
 def _known(
@@ -151,7 +163,7 @@ def _known(
     at: datetime,
 ) -> Child:
     if child is None:
-        return Child(event.child_id, event.pregnancy_id, team_id, None, None, at)
+        return Child(event.child_id, event.pregnancy_id, team_id, born_at=None, gone=None, changed_at=at)
     return replace(child, team_id=team_id, changed_at=at)
 
 

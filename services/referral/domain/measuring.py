@@ -100,7 +100,7 @@ def record(found: AtMeasuring, command: RecordMeasure, cause: Cause) -> Decision
 def _recorded(case: Consultation, work: DirectWork, command: RecordMeasure, by: UUID) -> MeasureRecorded:
     return MeasureRecorded(
         consultation_id=case.consultation_id,
-        child_id=work.child_id,
+        child_id=case.child_id or work.child_id,
         team_id=case.team_id,
         recorded_by=by,
         instrument=command.measure,

@@ -99,6 +99,8 @@ class Progress:
     pauses: tuple[Pause, ...] = ()
     notices: tuple[Notice, ...] = ()
     ages_told: tuple[AgeReason, ...] = ()
+    ages_untold: int = 0
+    """How often a corrected birth took back what had been told of an age."""
     onward_plan: str | None = None
     endings: tuple[Ending, ...] = ()
     stopped: Gone | None = None

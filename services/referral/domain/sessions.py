@@ -69,7 +69,7 @@ def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[Sess
         first_contact_at=command.session_at if first else work.first_contact_at,
     )
     session = _session(after, command, case.assigned_to, by, cause)
-    event = _recorded(session, after, case.team_id, first_contact=first)
+    event = _recorded(session, case.child_id or work.child_id, case.team_id, first_contact=first)
     reply: SessionKept = {
         "consultation_id": case.consultation_id,
         "number": session.number,
@@ -98,10 +98,10 @@ def _session(after: DirectWork, command: RecordSession, practitioner_id: UUID, b
     )
 
 
-def _recorded(session: Session, work: DirectWork, team_id: UUID, *, first_contact: bool) -> SessionRecorded:
+def _recorded(session: Session, child_id: UUID, team_id: UUID, *, first_contact: bool) -> SessionRecorded:
     return SessionRecorded(
         consultation_id=session.consultation_id,
-        child_id=work.child_id,
+        child_id=child_id,
         team_id=team_id,
         practitioner_id=session.practitioner_id,
         number=session.number,

@@ -265,8 +265,11 @@ CREATE TABLE children (
     team_id uuid,
     born_at timestamptz,
     gone text,
-    changed_at timestamptz NOT NULL
+    changed_at timestamptz NOT NULL,
+    merged_into uuid,
+    CONSTRAINT a_merged_record_says_into_which CHECK (gone <> 'merged' OR merged_into IS NOT NULL)
 ) WITH (fillfactor = 90);
+CREATE INDEX children_merged_into ON children (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE VIEW children_of_consultations AS
     SELECT c.version, c.consultation_id, k.born_at, k.gone
@@ -284,6 +287,7 @@ CREATE TABLE progress (
     pauses jsonb NOT NULL,
     notices jsonb NOT NULL,
     ages_told jsonb NOT NULL,
+    ages_untold bigint NOT NULL,
     onward_plan text,
     endings jsonb NOT NULL,
     stopped text,
