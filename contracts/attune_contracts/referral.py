@@ -43,7 +43,7 @@ HeldOutcome = Literal[
     "advice", "health_visitor_plan", "joint_visit", "direct_work", "signposted", "safeguarding", "repeat"
 ]
 """What the consultation came to."""
-ClockName = Literal["acknowledged", "triaged", "held", "reported", "first_contact", "ceiling"]
+ClockName = Literal["acknowledged", "triaged", "held", "reported", "contact", "first_contact", "ceiling"]
 PauseReason = Literal[
     "family_unavailable",
     "child_in_hospital",

@@ -124,7 +124,7 @@ class Courier:
             prepared = self._prepare(lane, message, addressee)
             if not isinstance(prepared, Letter):
                 reports.append(prepared)
-            elif letters and prepared.in_digest and letters[-1][1].recipient_id == prepared.recipient_id:
+            elif letters and _is_together(letters[-1][1], prepared):
                 gathered, letter = letters[-1]
                 letters[-1] = ([*gathered, message], self._letters.gather(letter, prepared))
             else:
@@ -214,6 +214,11 @@ class Courier:
 def _count(message: Message) -> None:
     if message.status in _COUNTED:
         DELIVERIES.labels(message.channel or "none", _COUNTED[message.status]).inc()
+
+
+def _is_together(first: Letter, following: Letter) -> bool:
+    """One digest of the same person: nothing is added to a letter that is tried again, or that goes alone."""
+    return first.in_digest and following.in_digest and first.recipient_id == following.recipient_id
 
 
 def _is_gathered(message: Message, standing: Standing) -> bool:

@@ -75,6 +75,8 @@ class Lane:
         following = self.waiting[0]
         return (
             following.recipient_id == last.recipient_id
+            and last.attempt == 1
+            and not last.is_urgent
             and following.lease_until is not None
             and following.lease_until == last.lease_until
             and following.lease_until - following.recorded_at > WAITED_FOR_ITS_HOUR

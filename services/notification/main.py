@@ -148,7 +148,7 @@ INPUTS = (
         "POST /messages/{message_id}/doubt",
         SettleDoubt,
         decide=repair.settle_doubt,
-        state=store.message,
+        state=store.at_doubt,
         may="message.repair",
     ),
 )

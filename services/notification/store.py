@@ -15,7 +15,7 @@ from chassis.value import value
 from services.notification.domain.commands import SetDuty
 from services.notification.domain.delivery import AtResult, AtSending
 from services.notification.domain.family import Family, MergedRecord, Merging, SafetyFlag, Waiting
-from services.notification.domain.message import OPEN, Message, Status
+from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message, Status
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.receipt import AtReceipt, UnmatchedReceipt
 from services.notification.domain.recipient import AtDuty
@@ -44,6 +44,8 @@ told_of_hand_over = State(
 told_of_themselves = recipients.by("practitioner_id")
 recipient = recipients.by("recipient_id")
 message = messages.by("message_id")
+_family_of_message = families.named_in(messages.by("message_id"), "about_id")
+at_doubt = State(AtResult, message=message, family=_family_of_message)
 at_result = State(AtResult, message=message, family=families.by("pregnancy_id"))
 family = families.by("pregnancy_id")
 
@@ -64,6 +66,7 @@ at_receipt = State(
     message=messages.by("message_id"),
     standing=standings.by("message_id"),
     unmatched=unmatched_receipts.by("id"),
+    family=_family_of_message,
 )
 at_sending = State(AtSending, message=messages.by("key"), standing=standings.by("key"))
 
@@ -175,10 +178,15 @@ def _view(record: tuple[Any, ...]) -> dict[str, Any]:
     return asdict(messages.row(record)[1])
 
 
-STUCK = """SELECT status AS what, message_id AS about, child_id, coalesce(settled_at, recorded_at) AS since,
+STUCK = f"""SELECT status AS what, message_id AS about, child_id, coalesce(settled_at, recorded_at) AS since,
   replace(kind, '_', ' ') || ': ' || reason AS detail, status <> 'suppressed' AS wrong
 FROM messages WHERE status IN ('failed', 'suppressed', 'doubtful') AND settled_at > $1::timestamptz - interval '30 days'
-UNION ALL SELECT 'unsent', message_id, child_id, recorded_at, replace(kind, '_', ' ') || coalesce(': ' || reason, ''),
-  recorded_at < $1::timestamptz - interval '10 minutes'
-FROM messages WHERE next_due_at IS NOT NULL AND attempt > 0 AND recorded_at < $1::timestamptz - interval '1 minute'"""
-"""Messages that did not leave, or of which nobody knows; those that wait for their hour are not among them."""
+UNION ALL SELECT 'unsent', message_id, child_id, since, replace(kind, '_', ' ') || coalesce(': ' || reason, ''),
+  since < $1::timestamptz - interval '10 minutes'
+FROM messages, LATERAL (SELECT give_up_at - interval '{GIVE_UP_AFTER.total_seconds():.0f} seconds' AS since) AS tried
+WHERE next_due_at IS NOT NULL AND attempt > 0 AND since < $1::timestamptz - interval '1 minute'"""
+"""Messages that did not leave, or of which nobody knows; those that wait for their hour are not among them.
+
+How long one is tried is what has passed of the time after which it is given up: that stands still while it may not
+leave.
+"""

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from chassis.decision import Due
-from services.notification.domain import booklet, delivery
-from services.notification.domain.commands import GiveBooklet, SendBooklet
+from services.notification.domain import booklet, delivery, receipt, repair
+from services.notification.domain.commands import GiveBooklet, SendBooklet, SettleDoubt, TakeReceipt
 from services.notification.domain.delivery import AtResult
 from services.notification.domain.family import Child, timed
+from services.notification.domain.receipt import AtReceipt
 from services.notification.domain.refusals import BookletStopped, GivenInTheFuture, NoCaregiverKnown, UnknownFamily
 from tests.notification.examples import CHILD, TEAM, VISITOR, a_report, after, being_sent
 from tests.notification.test_families import FATHER, MOTHER, PREGNANCY, TWIN, a_family
@@ -76,6 +77,18 @@ def test_it_is_given_when_the_first_message_with_it_has_left(channel: str, how: 
     assert (row.booklet, row.given_how, row.given_by, row.given_language) == ("given", how, None, "ro")
     second = given(AtResult(message, row)).when(delivery.record, a_report()).then_decided()
     assert [type(e).__name__ for e in second.told] == ["MessageSent"]
+
+
+def test_it_is_given_too_where_its_arrival_is_found_out() -> None:
+    message = being_sent("letter", kind="booklet", about_id=PREGNANCY, recipient_kind="caregiver", recipient_id=MOTHER)
+    doubtful = replace(message, status="doubtful", next_due_at=None)
+    asked = SettleDoubt(message_id=message.message_id, arrived=True)
+    by_person = given(AtResult(doubtful, BORN)).by(VISITOR).when(repair.settle_doubt, asked).then_decided()
+    assert [type(e).__name__ for e in by_person.told] == ["BookletGiven", "BookletGiven"]
+    assert [row.booklet for row in by_person.rows[1:]] == ["given"]
+    receipt_ = TakeReceipt(id=CHILD, reference=str(message.message_id), status="delivered")
+    by_receipt = given(AtReceipt(message, None, None, BORN)).when(receipt.take, receipt_).then_decided()
+    assert [type(e).__name__ for e in by_receipt.told] == ["MessageDelivered", "BookletGiven", "BookletGiven"]
 
 
 def test_nobody_gave_it_it_is_sent_and_then_missed() -> None:

@@ -235,6 +235,39 @@ async def test_a_risk_seen_in_a_record_that_ended_holds_back_what_is_about_the_o
     assert sent(path) == []
 
 
+@pytest.mark.parametrize("reason", OF_THE_OLDER)
+async def test_a_loss_or_a_risk_in_the_record_that_goes_on_holds_back_what_is_about_the_twin(
+    pool: Pool, path: Path, reason: str
+) -> None:
+    """One of twins was merged into a record of another pregnancy, for which nobody has set whom to write to."""
+    async with a_family(pool, path, registered(TWIN)) as notification:
+        notification.later_s = 60.0
+        into = ELSEWHERE["child_id"]
+        here = ELSEWHERE | {"child_id": CHILD, "pregnancy_id": PREGNANCY}
+        await notification.hear(RecordsMerged(**here, into_child_id=into, merged_at=born().recorded_at))
+        notification.later_s = 120.0
+        await notification.do(policy())
+        await notification.hear(OF_THE_OLDER[reason])
+        await please_call(notification)
+        await eventually(pool, reason)
+    assert sent(path) == []
+
+
+async def test_what_nobody_has_read_yet_about_a_child_holds_back_what_is_written_to_its_caregivers(
+    pool: Pool, path: Path
+) -> None:
+    """It may be a loss: it waits behind an input of the same child that could not be handled."""
+    async with a_family(pool, path) as notification:
+        waits = "INSERT INTO parked (id, key, intake, state, reason) VALUES ($1, $2, 'ChildDied', 'queued', 'behind')"
+        await pool.execute(waits, some_id("a record"), str(CHILD))
+        await please_call(notification)
+        await eventually(pool, "something_unread")
+        await pool.execute("UPDATE parked SET state = 'done', resolved_at = now()")
+        notification.later_s = 301.0
+        await until(pool, {"sent": 1})
+    assert len(sent(path)) == 1
+
+
 async def test_one_mail_tells_everything_that_waited_for_a_digest(pool: Pool, mail: MailServer) -> None:
     notification = Instance(pool, [email(mail)])
     async with at_work(notification):

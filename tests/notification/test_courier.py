@@ -299,3 +299,13 @@ def test_each_place_in_time_is_later_than_the_one_before() -> None:
     waits = [lane.come_again_in() for _ in range(10_000)]
     assert waits == sorted(waits)
     assert waits[-1] == 300.0
+
+
+@pytest.mark.parametrize(("attempt", "together"), [(1, 2), (2, 1)], ids=["first", "tried again"])
+async def test_a_digest_adds_nothing_to_a_letter_that_is_tried_again(attempt: int, together: int) -> None:
+    """The channel may have that letter already, without what was added."""
+    lane = Lane(Chosen(), Shape(1, 1, 10))
+    waited = {"recipient_id": OTHER, "recorded_at": NOON - timedelta(hours=9)}
+    for n, tries in (("one", attempt), ("two", 1)):
+        lane.waiting.append(being_sent("email", message_id=some_id(n), attempt=tries, **waited))
+    assert len(await lane.take()) == together

@@ -155,7 +155,7 @@ class Delivery(RuleBasedStateMachine):
     @rule()
     def a_person_looks_at_the_doubt(self) -> None:
         command = SettleDoubt(message_id=self.message.message_id, arrived=bool(self.arrived))
-        self.apply(repair.settle_doubt(self.message, command, self.cause()))
+        self.apply(repair.settle_doubt(AtResult(self.message), command, self.cause()))
 
     # --- what must always be true -------------------------------------------------------------------------------
 

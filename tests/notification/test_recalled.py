@@ -30,7 +30,7 @@ def told(result: Any) -> tuple[Any, Message]:
     """What was told of a message that ended so, and the message."""
     if result == "delivered":
         sent = given(THIRD).when(recorded, a_report(attempt=3)).row
-        then = given(AtReceipt(sent, a_standing(), None)).when(receipt.take, a_receipt())
+        then = given(AtReceipt(sent, a_standing(), None, None)).when(receipt.take, a_receipt())
     elif result == "suppressed":
         stopped = AtSending(a_message(), a_standing(do_not_contact=True))
         then = given(stopped).when(delivery.clock, Due(a_message().message_id))

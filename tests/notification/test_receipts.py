@@ -37,7 +37,7 @@ def a_receipt(status: str = "delivered", **changes: Any) -> TakeReceipt:
 
 
 def at(message: Message | None, **standing: Any) -> AtReceipt:
-    return AtReceipt(message, a_standing(**standing), None)
+    return AtReceipt(message, a_standing(**standing), None, None)
 
 
 def names(decision: Decision) -> list[str]:
@@ -93,9 +93,9 @@ def test_a_receipt_of_before_a_person_had_it_sent_again_is_too_late() -> None:
 def test_what_is_not_ours_stays_visible_without_what_it_said(reference: str | None) -> None:
     command = a_receipt(reference=reference)
     assert command.message_id == (some_id("nobody") if reference == str(some_id("nobody")) else None)
-    row = given(AtReceipt(None, None, None)).when(receipt.take, command).row
+    row = given(AtReceipt(None, None, None, None)).when(receipt.take, command).row
     assert (row.receipt_id, row.status, row.received_at) == (NOTIFYS, "delivered", NOON)
-    given(AtReceipt(None, None, row)).when(receipt.take, command).then_nothing()
+    given(AtReceipt(None, None, row, None)).when(receipt.take, command).then_nothing()
 
 
 def test_a_message_that_was_never_given_to_a_channel_has_no_receipt() -> None:

@@ -10,7 +10,7 @@ import pytest
 from chassis.decision import Due
 from services.notification.domain import delivery, repair
 from services.notification.domain.commands import SendAgain, SettleDoubt
-from services.notification.domain.delivery import AtSending
+from services.notification.domain.delivery import AtResult, AtSending
 from services.notification.domain.message import GIVE_UP_AFTER
 from services.notification.domain.refusals import (
     MessageAlreadySent,
@@ -53,11 +53,11 @@ def test_no_other_message_is_sent_again(status: Any, refusal: Any) -> None:
 
 
 def test_a_doubtful_message_that_arrived_is_sent() -> None:
-    assert given(DOUBTFUL).when(repair.settle_doubt, ARRIVED).row.status == "sent"
+    assert given(AtResult(DOUBTFUL)).when(repair.settle_doubt, ARRIVED).row.status == "sent"
 
 
 def test_a_doubtful_message_that_did_not_arrive_starts_anew() -> None:
-    row = given(DOUBTFUL).when(repair.settle_doubt, NOT_ARRIVED).row
+    row = given(AtResult(DOUBTFUL)).when(repair.settle_doubt, NOT_ARRIVED).row
     assert (row.status, row.may_have_left) == ("pending", False)
     claimed = given(AtSending(row, replace(a_standing(), channels=("file",)))).when(delivery.clock, Due(row.message_id))
     assert (claimed.row.status, claimed.row.attempt) == ("sending", 2)
@@ -65,9 +65,9 @@ def test_a_doubtful_message_that_did_not_arrive_starts_anew() -> None:
 
 @pytest.mark.parametrize("status", ["pending", "sending", "sent", "failed", "suppressed"])
 def test_where_there_is_no_doubt_none_is_settled(status: Any) -> None:
-    given(a_message(status=status)).when(repair.settle_doubt, ARRIVED).then_refused(MessageNotInDoubt)
+    given(AtResult(a_message(status=status))).when(repair.settle_doubt, ARRIVED).then_refused(MessageNotInDoubt)
 
 
 def test_an_unknown_message_cannot_be_repaired() -> None:
     given().when(repair.send_again, AGAIN).then_refused(UnknownMessage)
-    given().when(repair.settle_doubt, ARRIVED).then_refused(UnknownMessage)
+    given(AtResult(None)).when(repair.settle_doubt, ARRIVED).then_refused(UnknownMessage)

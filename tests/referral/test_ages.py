@@ -58,7 +58,8 @@ BIRTHDAY_AT = datetime(2026, 4, 14, 23, tzinfo=UTC)
 
 def old(**done: Any) -> Course:
     """A case of somebody soon two, of which nothing else is to be told."""
-    mine = held("a", by="ann", acknowledged_at=NOON, acknowledged_by=ANN, requested_at=WARNED_AT - timedelta(days=1))
+    seen = {"acknowledged_at": NOON, "acknowledged_by": ANN, "assigned_at": BIRTHDAY_AT}
+    mine = held("a", by="ann", requested_at=WARNED_AT - timedelta(days=1), **seen)
     return course(mine, child=Born(mine.consultation_id, BORN, None), **{"stopped": None, **done})
 
 

@@ -25,7 +25,7 @@ from services.referral.domain.course_refusals import (
 )
 from services.referral.domain.progress import Pause, begun
 from services.referral.domain.rules import NAME, Rules
-from tests.referral.builders import case, held, work
+from tests.referral.builders import case, held, waiting, work
 from tests.referral.courses import ANN, after, course, held_once, looked
 from tests.support.given import NOON, given, some_id
 
@@ -74,8 +74,9 @@ def test_which_clocks_run_depends_on_what_was_done() -> None:
         "held",
         "ceiling",
     }
-    assert clocks(course()) == {"acknowledged", "held", "ceiling"}
-    assert clocks(course(seen)) == {"held", "ceiling"}
+    assert clocks(course()) == {"acknowledged", "held", "contact", "ceiling"}
+    assert clocks(course(seen)) == {"held", "contact", "ceiling"}
+    assert clocks(course(waiting("a"))) == {"acknowledged", "held", "ceiling"}
     assert clocks(course(seen, holdings=(held_once("advice"),))) == {"reported", "ceiling"}
     assert clocks(course(seen, holdings=(held_once("repeat"),))) == {"held", "reported", "ceiling"}
     assert clocks(course(seen, holdings=(held_once("direct_work"),))) == {"reported", "first_contact", "ceiling"}
@@ -124,7 +125,19 @@ def test_whoever_looks_too_late_tells_of_the_breach_alone() -> None:
     assert [(type(e).__name__, getattr(e, "clock", None)) for e in late.events] == [
         ("ClockBreached", "acknowledged"),
         ("ClockBreached", "held"),
+        ("ClockDueSoon", "contact"),
     ]
+
+
+def test_who_has_a_case_with_which_nothing_happens_has_a_task_after_fifteen_working_days() -> None:
+    """A failsafe. It counts from when they got it, and ends when the consultation is held or the family is met."""
+    given_later = held("a", by="ann", assigned_at=instant("2026-03-09T12:00Z"))
+    due_at = instant("2026-03-31T23:00Z")
+    assert due_of(course(given_later), "contact") == due_at - timedelta(days=1)
+    then = looked(course(given_later), due_at)
+    assert [(e.kind, e.owner_id) for e in then.events if isinstance(e, TaskRaised)] == [("overdue_clock", ANN)]
+    talked = course(given_later, holdings=(held_once("advice"),))
+    assert [e for e in looked(talked, due_at).events if isinstance(e, TaskRaised)] == []
 
 
 def test_a_breach_of_the_ceiling_is_a_task_too() -> None:
@@ -207,7 +220,8 @@ def test_a_paused_clock_is_never_due_and_keeps_what_it_had_left() -> None:
     assert due_of(at_hand, "held") is None
     given(at_hand).by(ANN).when(pauses.pause, command, at=tuesday).then_nothing()
     assert [e.clock for e in looked(at_hand, instant("2026-04-01T00:00Z")).events if isinstance(e, ClockBreached)] == [
-        "acknowledged"
+        "acknowledged",
+        "contact",
     ]
     # a week later, the nine days that were left are left
     resumed = (

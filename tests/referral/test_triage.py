@@ -217,6 +217,7 @@ def test_what_the_family_refused_goes_on_only_with_what_it_says_now() -> None:
     for no in ({}, {"consent": "refused"}):
         reopened(over, no).then_refused(ConsentWasRefused, "consent")
     reopened(over, {"consent": "overridden"}).then_refused(ConsentReasonMissing, "consent_reason")
+    reopened(replace(over, consent=None, end_reason="declined_by_family")).then_refused(ConsentWasRefused)
     then = reopened(over, {"consent": "agreed"})
     assert [type(e).__name__ for e in then.events] == ["ConsentRecorded", "ConsultationReopened"]
     assert then.then_decided().rows[0].consent == "agreed"

@@ -15,6 +15,8 @@ from services.notification.domain.family import BookletState, Family, timed
 from services.notification.domain.message import Message
 from services.notification.domain.refusals import BookletStopped, GivenInTheFuture, NoCaregiverKnown, UnknownFamily
 
+FALL_BACK = "en"
+"""The language of a message where nobody says in which it was written."""
 _HOW: dict[Channel, GivenHow] = {"email": "email", "file": "email", "text": "text", "letter": "post"}
 
 
@@ -56,6 +58,13 @@ def send(family: Family | None, _command: SendBooklet, cause: Cause) -> Decision
     sent, messages = _sent(family, cause)
     reply = _reply(sent, [message.message_id for message in messages])
     return Decision(rows=(sent, *messages), reply=reply)
+
+
+def brought(message: Message, family: Family | None, cause: Cause, language: str | None = None) -> Decision:
+    """A message has left, or is known to have arrived: if it is the booklet, the family has it."""
+    if message.kind != "booklet" or message.channel is None:
+        return NOTHING
+    return sent(family, message.channel, language or FALL_BACK, cause)
 
 
 def sent(family: Family | None, channel: Channel, language: str, cause: Cause) -> Decision:

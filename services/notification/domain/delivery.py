@@ -104,7 +104,7 @@ def _claim(message: Message, standing: Standing | None, cause: Cause) -> Decisio
     if standing is not None:
         message = replace(message, recipient_id=standing.recipient_id)
     if isinstance(verdict, Wait):
-        return _waits(message, verdict.until, cause)
+        return _waits(message, verdict, cause)
     if not isinstance(verdict, Allowed):
         return suppressed(message, verdict, cause, _family_of(standing))
     if message.may_have_left and verdict.channel != message.channel:
@@ -121,15 +121,15 @@ def _claim(message: Message, standing: Standing | None, cause: Cause) -> Decisio
     return Decision(rows=(claimed,))
 
 
-def _waits(message: Message, until: datetime, cause: Cause) -> Decision:
-    """Until the hours allow it; the time for trying does not pass meanwhile."""
+def _waits(message: Message, verdict: Wait, cause: Cause) -> Decision:
+    """Until it may leave; the time for trying does not pass meanwhile."""
     waiting = replace(
         message,
         status="pending",
-        reason="outside_hours",
+        reason=verdict.because,
         lease_until=None,
-        give_up_at=message.give_up_at + (until - cause.at),
-        next_due_at=until,
+        give_up_at=message.give_up_at + (verdict.until - cause.at),
+        next_due_at=verdict.until,
     )
     return Decision(rows=(waiting,))
 
@@ -179,9 +179,9 @@ def _ended(message: Message, event: Event, also: Decision = NOTHING) -> Decision
 
 
 def _sent(message: Message, family: Family | None, command: RecordDelivery, cause: Cause) -> Decision:
-    language = command.language or "en"
+    language = command.language or booklet.FALL_BACK
     event = MessageSent(**message.facts, channel=message.claimed_channel, language=language, sent_at=cause.at)
-    also = booklet.sent(family, message.claimed_channel, language, cause) if message.kind == "booklet" else NOTHING
+    also = booklet.brought(message, family, cause, language)
     return _ended(settled(message, "sent", None, cause), event, also)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -87,6 +87,8 @@ class FamilyStanding:
     """Somebody saw a risk, and nobody has set the policy anew since."""
     team_id: UUID | None
     health_visitor_id: UUID | None
+    unread: bool = False
+    """Something about a child of this person is parked: it may be a loss or a risk, and nobody has read it yet."""
 
 
 @value(frozen=True, slots=True)
@@ -135,9 +137,14 @@ class Wait:
     """Not now, but from then on, if nothing changes."""
 
     until: datetime
+    because: str = "outside_hours"
 
 
 Verdict = Allowed | Wait | SuppressedReason
+
+
+READ_AGAIN = timedelta(minutes=5)
+"""So often a message looks again where something about the family could not be read yet (ours)."""
 
 
 def may_send(standing: Standing | None, to: RecipientKind, at: datetime, *, urgent: bool = False) -> Verdict:
@@ -152,6 +159,8 @@ def may_send(standing: Standing | None, to: RecipientKind, at: datetime, *, urge
     forbidden = (_to_a_caregiver(standing, to, at) if to_caregiver else None) or _of_the_person(standing)
     if forbidden is not None:
         return forbidden
+    if to_caregiver and standing.family is not None and standing.family.unread:
+        return Wait(at + READ_AGAIN, "something_unread")
     for channel in standing.channels:
         if channel != "phone" and _is_reachable(standing, channel):
             return _at_its_hour(standing, channel, at, to_caregiver=to_caregiver, urgent=urgent)

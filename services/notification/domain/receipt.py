@@ -8,8 +8,10 @@ from uuid import UUID
 from attune_contracts.notification import MessageDelivered, MessageFailed
 from chassis.decision import NOTHING, Cause, Decision, Following
 from chassis.value import value
+from services.notification.domain.booklet import brought
 from services.notification.domain.commands import TakeReceipt
 from services.notification.domain.delivery import noted, settled, who_acts
+from services.notification.domain.family import Family
 from services.notification.domain.message import AGAIN, Message
 from services.notification.domain.policy import Standing
 
@@ -35,6 +37,8 @@ class AtReceipt:
     message: Message | None
     standing: Standing | None
     unmatched: UnmatchedReceipt | None
+    family: Family | None
+    """The family that the message is about, where it is to a caregiver."""
 
 
 def take(at: AtReceipt, command: TakeReceipt, cause: Cause) -> Decision[None]:
@@ -45,7 +49,7 @@ def take(at: AtReceipt, command: TakeReceipt, cause: Cause) -> Decision[None]:
     if _was_delivered(message) or _is_of_an_earlier_round(message, command):
         return NOTHING
     if command.status == "delivered":
-        return _delivered(message, cause)
+        return _delivered(message, at.family, cause)
     reason = _UNDELIVERED.get(command.status)
     if reason is None or message.channel is None or message.status in ("failed", "suppressed"):
         return NOTHING
@@ -56,12 +60,14 @@ def take(at: AtReceipt, command: TakeReceipt, cause: Cause) -> Decision[None]:
     return Decision(rows=(settled(after, "failed", reason, cause),), events=(Following(event, message.correlation_id),))
 
 
-def _delivered(message: Message, cause: Cause) -> Decision[None]:
+def _delivered(message: Message, family: Family | None, cause: Cause) -> Decision[None]:
     if message.channel is None:
         return NOTHING
     after = settled(noted(message, "delivered", None, cause), "sent", None, cause)
     event = MessageDelivered(**message.facts, channel=message.channel, delivered_at=cause.at)
-    return Decision(rows=(after,), events=(Following(event, message.correlation_id),))
+    also = brought(message, family, cause)
+    told = (event, *also.told)
+    return Decision(rows=(after, *also.rows), events=tuple(Following(e, message.correlation_id) for e in told))
 
 
 def _was_delivered(message: Message) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace
+from services.notification.domain.booklet import brought
 from services.notification.domain.commands import SendAgain, SettleDoubt
-from services.notification.domain.delivery import noted, settled
+from services.notification.domain.delivery import AtResult, noted, settled
 from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message, Status
 from services.notification.domain.refusals import (
     MessageAlreadySent,
@@ -36,15 +37,18 @@ def send_again(message: Message | None, _command: SendAgain, cause: Cause) -> De
     return _pending_again(message, "sent_again", cause)
 
 
-def settle_doubt(message: Message | None, command: SettleDoubt, cause: Cause) -> Decision[MessageStanding]:
+def settle_doubt(at: AtResult, command: SettleDoubt, cause: Cause) -> Decision[MessageStanding]:
     """A person found out whether a doubtful message arrived; if not, it is due again."""
+    message = at.message
     if message is None:
         raise UnknownMessage
     if message.status != "doubtful":
         raise MessageNotInDoubt
     if not command.arrived:
         return _pending_again(message, "not_arrived", cause)
-    return _answered(settled(noted(message, "arrived", None, cause), "sent", None, cause))
+    arrived = _answered(settled(noted(message, "arrived", None, cause), "sent", None, cause))
+    also = brought(message, at.family, cause)
+    return replace(arrived, rows=(*arrived.rows, *also.rows), events=also.events)
 
 
 def _pending_again(message: Message, because: str, cause: Cause) -> Decision[MessageStanding]:

@@ -95,6 +95,7 @@ CREATE TABLE families (
 ) WITH (fillfactor = 90);
 CREATE INDEX families_due ON families (next_due_at) WHERE next_due_at IS NOT NULL;
 CREATE INDEX families_of_caregiver ON families USING gin (caregivers);
+CREATE INDEX families_of_child ON families USING gin (children jsonb_path_ops);
 
 CREATE TABLE safety_flags (
     flag_id   uuid PRIMARY KEY,
@@ -137,16 +138,24 @@ SELECT m.message_id, r.version, r.recipient_id, r.kind, r.channels, r.address IS
             'loss', EXISTS (SELECT FROM families g, jsonb_array_elements(g.children) AS c
                             WHERE g.caregivers ? r.recipient_id::text
                             AND (g.pregnancy_id = f.pregnancy_id OR c ->> 'ended' <> 'records_merged')
-                            AND (c ->> 'ended_at')::timestamptz >= r.set_at),
-            'flagged', EXISTS (
-                WITH RECURSIVE records (child_id) AS (
-                    SELECT (c ->> 'child_id')::uuid FROM families g, jsonb_array_elements(g.children) AS c
-                    WHERE g.caregivers ? r.recipient_id::text
-                    UNION SELECT e.child_id FROM records JOIN merged_records e ON e.into_child_id = records.child_id)
-                SELECT FROM records JOIN safety_flags s ON s.child_id = records.child_id AND s.raised_at >= r.set_at),
+                            AND (c ->> 'ended_at')::timestamptz >= r.set_at)
+                    OR EXISTS (SELECT FROM unnest(records.ids) AS child_id, families g, jsonb_array_elements(g.children) AS c
+                               WHERE g.children @> jsonb_build_array(jsonb_build_object('child_id', child_id))
+                               AND c ->> 'child_id' = child_id::text AND c ->> 'ended' <> 'records_merged'
+                               AND (c ->> 'ended_at')::timestamptz >= r.set_at),
+            'flagged', EXISTS (SELECT FROM safety_flags s WHERE s.child_id = ANY (records.ids) AND s.raised_at >= r.set_at),
+            'unread', EXISTS (SELECT FROM parked p WHERE p.state IN ('failed', 'queued', 'retry')
+                              AND p.key = ANY (records.ids::text[])),
             'team_id', f.team_id,
             'health_visitor_id', f.health_visitor_id)
-        FROM families f
+        FROM families f, LATERAL (
+            -- Every record of every child that this person cares for, whichever of them was merged into which.
+            WITH RECURSIVE same (child_id) AS (
+                SELECT (c ->> 'child_id')::uuid FROM families g, jsonb_array_elements(g.children) AS c
+                WHERE g.caregivers ? r.recipient_id::text OR g.pregnancy_id = f.pregnancy_id
+                UNION SELECT CASE WHEN e.child_id = same.child_id THEN e.into_child_id ELSE e.child_id END
+                FROM same JOIN merged_records e ON e.child_id = same.child_id OR e.into_child_id = same.child_id)
+            SELECT coalesce(array_agg(child_id), '{}') AS ids FROM same) AS records
         WHERE f.pregnancy_id = m.about_id
        ) END AS family
 FROM messages m

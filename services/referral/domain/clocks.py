@@ -88,6 +88,8 @@ def _started(case: Consultation, progress: Progress, *, met: bool) -> Iterable[t
     again = bool(held) and held[-1].outcome == "repeat"
     if not held or again:
         yield "held", held[-1].held_at if again else start
+    if case.assigned_at is not None and not held and not met:
+        yield "contact", case.assigned_at  # a failsafe: somebody has the case, and nothing comes of it
     unreported = progress.unreported
     if unreported is not None:
         yield "reported", unreported.held_at

@@ -8,7 +8,7 @@ from uuid import UUID
 from attune_contracts.referral import Consent, ConsentRecorded
 from chassis.decision import Cause, Decision
 from chassis.value import replace
-from services.referral.domain.commands import RecordConsent
+from services.referral.domain.commands import RecordConsent, ReopenConsultation
 from services.referral.domain.consultation import Consultation, Standing, staff, standing, still_open
 from services.referral.domain.ending import closed
 from services.referral.domain.refusals import ConsentReasonMissing, ConsentWasRefused, ConsentWithoutChild
@@ -27,10 +27,14 @@ def record_consent(case: Consultation | None, command: RecordConsent, cause: Cau
 
 
 def goes_on(
-    case: Consultation, consent: Consent | None, reason: str | None, by: UUID, at: datetime
+    case: Consultation, command: ReopenConsultation, by: UUID, at: datetime, *, for_want_of_it: bool
 ) -> tuple[Consultation, tuple[ConsentRecorded, ...]]:
-    """The case that is to go on, with what the family says now. A refusal stands until somebody says otherwise."""
-    if consent == "refused" or (consent is None and case.consent == "refused"):
+    """The case that is to go on, with what the family says now. A refusal stands until somebody says otherwise.
+
+    `for_want_of_it`: the consultation ended because the family did not want it.
+    """
+    consent, reason = command.consent, command.consent_reason
+    if consent == "refused" or (consent is None and (for_want_of_it or case.consent == "refused")):
         raise ConsentWasRefused
     if consent is None:
         return case, ()

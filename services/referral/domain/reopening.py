@@ -29,7 +29,8 @@ def reopen(course: Course, command: ReopenConsultation, cause: Cause) -> Decisio
     if case.unsettled or (work is not None and work.status != "ended"):
         raise PlaceNotGivenBack
     before = Ending(case.status, case.end_reason, case.ended_by, case.ended_at, by, cause.at, command.reason)
-    case, consent = goes_on(case, command.consent, command.consent_reason, by, cause.at)
+    declined = case.end_reason == "declined_by_family" or any(t.reason == "no_consent" for t in progress.triages[-1:])
+    case, consent = goes_on(case, command, by, cause.at, for_want_of_it=declined and case.child_id is not None)
     progress = replace(progress, started_at=cause.at, endings=(*progress.endings, before))
     opened = replace(
         on_the_list(case, None),

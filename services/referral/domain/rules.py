@@ -54,6 +54,7 @@ DEFAULT = Rules(
         Term("triaged", 5, working=True, soon=1, may_pause=True, raises_task=True),
         Term("held", 10, working=True, soon=2, may_pause=True, raises_task=False),
         Term("reported", 5, working=True, soon=1, may_pause=False, raises_task=False),
+        Term("contact", 15, working=True, soon=3, may_pause=True, raises_task=True),
         Term("first_contact", 6 * 7, working=False, soon=7, may_pause=True, raises_task=False),
         Term("ceiling", 18 * 7, working=False, soon=14, may_pause=False, raises_task=True),
     ),
