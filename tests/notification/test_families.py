@@ -171,6 +171,20 @@ def test_a_family_that_moves_has_another_team_or_none() -> None:
     assert given(away).when(family.moved, elsewhere).row.booklet == "due"
 
 
+def test_one_of_twins_that_moves_leaves_the_family_where_it_is() -> None:
+    def moves(of: Family, child: Any, to: Any) -> Family:
+        event = ChildMoved(**about(child), to_team_id=to, moved_at=NOON)
+        now: Family = given(of).when(family.moved, event).row
+        return now
+
+    one_left = moves(a_family(Child(CHILD, NOON), Child(TWIN, NOON)), CHILD, None)
+    assert (one_left.team_id, one_left.health_visitor_id, one_left.booklet) == (TEAM, VISITOR, "due")
+    gone = moves(one_left, TWIN, None)
+    assert (gone.team_id, gone.health_visitor_id, gone.booklet) == (None, None, "stopped")
+    back = moves(gone, TWIN, OTHER)
+    assert (back.team_id, back.is_away, back.booklet) == (OTHER, False, "due")
+
+
 @pytest.mark.parametrize(
     ("known_before", "age_days", "due_by"),
     [

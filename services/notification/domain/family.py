@@ -31,6 +31,9 @@ class Child:
     ended: SuppressedReason | None = None
     """Why nothing more is said about this child."""
     ended_at: datetime | None = None
+    is_away: bool = False
+    moved_to: UUID | None = None
+    """Team to which the child came last, where it has moved."""
 
 
 @value(frozen=True, slots=True)
@@ -154,13 +157,18 @@ def corrected(family: Family | None, event: BirthCorrected, cause: Cause) -> Dec
 
 
 def moved(family: Family | None, event: ChildMoved, cause: Cause) -> Decision:
-    """Another team looks after the family, or none here any more: then the booklet is no longer ours to give."""
+    """Another team looks after the family, or none here any more: then the booklet is no longer ours to give.
+
+    The family has moved when the last of its living children has: one of twins may go alone. Away, it is back with the
+    first that comes.
+    """
+    to, away = event.to_team_id, event.to_team_id is None
     now = known(family, event.pregnancy_id, cause)
-    now = with_child(now, child_of(now, event.child_id))
-    if now.team_id == event.to_team_id and now.is_away == (event.to_team_id is None):
+    now = with_child(now, replace(child_of(now, event.child_id), is_away=away, moved_to=to))
+    stays = any((c.is_away, c.moved_to) != (away, to) for c in now.living)
+    if (stays and not now.is_away) or (now.team_id, now.is_away) == (to, away):
         return changed(family, now)
-    away = event.to_team_id is None
-    return changed(family, replace(now, team_id=event.to_team_id, health_visitor_id=None, is_away=away))
+    return changed(family, replace(now, team_id=to, health_visitor_id=None, is_away=away))
 
 
 def born_alive(family: Family | None, event: BirthRecorded, cause: Cause) -> Decision:
