@@ -6,7 +6,14 @@ from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.notification import MessageKind
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, SafeguardingRaised, WaitingListJoined
+from attune_contracts.referral import (
+    CaseAssigned,
+    CaseHandedOver,
+    ConsultationReported,
+    ConsultationTriaged,
+    SafeguardingRaised,
+    WaitingListJoined,
+)
 from attune_contracts.screening import ScreeningCompleted
 from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 
@@ -23,6 +30,12 @@ def required(e: Event) -> list[Due]:
             due = _owner_and_asker("case_handed_over", e, e.to_practitioner_id)
         case WaitingListJoined():
             due = [("case_waiting", e.consultation_id, e.requested_by)]
+        case ConsultationTriaged(decision="declined") if e.triaged_by != e.requested_by:
+            due = [("consultation_declined", e.consultation_id, e.requested_by)]
+        case ConsultationTriaged(decision="redirected") if e.triaged_by != e.requested_by:
+            due = [("consultation_redirected", e.consultation_id, e.requested_by)]
+        case ConsultationReported() if e.reported_by != e.requested_by:
+            due = [("consultation_reported", e.consultation_id, e.requested_by)]
         case SafeguardingRaised():
             due = [("safeguarding_raised", e.consultation_id, "safeguarding_lead")]
         case RecertificationDue():

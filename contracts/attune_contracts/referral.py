@@ -115,7 +115,9 @@ class ConsultationAcknowledged(Event, subject=("child_id", "consultation_id")):
     acknowledged_at: Instant
 
 
-class ConsultationTriaged(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
+class ConsultationTriaged(
+    Event, subject=("child_id", "consultation_id"), readers=("notification",), sensitivity="clinical"
+):
     """A person accepted the request, declined it with a written reason, or sent it on to another team's pool."""
 
     consultation_id: UUID
@@ -256,7 +258,9 @@ class ConsultationHeld(Event, subject=("child_id", "consultation_id"), sensitivi
     held_at: Instant
 
 
-class ConsultationReported(Event, subject=("child_id", "consultation_id"), sensitivity="clinical"):
+class ConsultationReported(
+    Event, subject=("child_id", "consultation_id"), readers=("notification",), sensitivity="clinical"
+):
     """The written plan is there for whoever asked: the loop is closed."""
 
     consultation_id: UUID

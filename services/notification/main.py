@@ -6,7 +6,14 @@ that moment, sent after the commit by the courier, and ends as sent, failed, sup
 
 from pathlib import Path
 
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, SafeguardingRaised, WaitingListJoined
+from attune_contracts.referral import (
+    CaseAssigned,
+    CaseHandedOver,
+    ConsultationReported,
+    ConsultationTriaged,
+    SafeguardingRaised,
+    WaitingListJoined,
+)
 from attune_contracts.screening import (
     BirthCorrected,
     BirthRecorded,
@@ -56,7 +63,9 @@ from services.notification.settings import RECEIPTS, NotificationSettings
 INPUTS = (
     # Something happened that people must know.
     on(CaseAssigned, decide=telling.case_assigned, state=store.told_of_assignment),
-    on(WaitingListJoined, decide=telling.case_waits, state=store.told_of_waiting),
+    on(WaitingListJoined, decide=telling.case_waits, state=store.told_who_asked),
+    on(ConsultationTriaged, decide=telling.consultation_triaged, state=store.told_who_asked),
+    on(ConsultationReported, decide=telling.consultation_reported, state=store.told_who_asked),
     on(CaseHandedOver, decide=telling.case_handed_over, state=store.told_of_hand_over),
     on(ScreeningCompleted, decide=telling.screening_completed),
     on(RecertificationDue, decide=telling.recertification_due, state=store.told_of_themselves),

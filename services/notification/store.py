@@ -37,7 +37,7 @@ standings = Table(Standing, "policy_at_sending", key="message_id")
 told_of_assignment = State(
     Addressed, practitioner=recipients.by("practitioner_id"), requester=recipients.by("requested_by")
 )
-told_of_waiting = State(Addressed, practitioner=recipients.by(_nobody), requester=recipients.by("requested_by"))
+told_who_asked = State(Addressed, practitioner=recipients.by(_nobody), requester=recipients.by("requested_by"))
 told_of_hand_over = State(
     Addressed, practitioner=recipients.by("to_practitioner_id"), requester=recipients.by("requested_by")
 )

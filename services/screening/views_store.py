@@ -21,7 +21,9 @@ SELECT child_id, 'screening' AS what, age_days, opens_on, due_on, closes_on, not
 FROM near WHERE window_state IN ('before', 'open') AND opens_on <= $2 + $3::int AND closes_on >= $2
 UNION ALL
 SELECT child_id, 'follow_up', age_days, follow_up_on, follow_up_on, NULL, not_completed_reason, follow_up_on < $2
-FROM near WHERE follow_up_on <= $2 + $3::int
+FROM near WHERE follow_up_on <= $2 + $3::int AND (follow_up_on <= $2 OR NOT EXISTS (
+  SELECT FROM second_ratings r JOIN screenings s USING (screening_id)
+  WHERE r.rater_id IS NULL AND s.child_id = near.child_id))
 ORDER BY due_on, child_id LIMIT 2000"""
 _OPEN_RATINGS = """SELECT r.screening_id, s.child_id, r.team_id, r.first_rater_id, r.competence, s.instrument,
   s.instrument_version, s.screened_at, r.requested_at

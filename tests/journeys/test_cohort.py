@@ -142,6 +142,8 @@ async def test_a_share_of_screenings_is_rated_twice_and_the_second_rater_sees_no
         assert view["withheld"] == "a_second_rating_is_open"
         assert "monitor" not in str(view)
         assert "monitor" in str(await field.does(team.health_visitor, f"GET {route}"))
+    to_come = f"GET /teams/{team.id}/due?within_days=60"
+    assert one["child_id"] not in str(await field.does(other, to_come)), "a follow-up would tell the result"
     seen = field.result(screening.baby, "concern", by=other)["observed"]
     rating = {"observed": seen, "rated_by": other.id, "rated_at": field.now().isoformat()}
     answer = await field.does(other, f"POST {path}/second-rating", rating)
@@ -149,3 +151,4 @@ async def test_a_share_of_screenings_is_rated_twice_and_the_second_rater_sees_no
     assert (await kinds(field, one["child_id"]))[-2:] == ["second-rating-requested", "second-rating-recorded"]
     assert await field.does(other, f"GET /teams/{team.id}/second-ratings") == []
     assert (await field.does(other, f"GET {path}"))["outcome"] == "monitor"
+    assert one["child_id"] in str(await field.does(other, to_come))

@@ -11,7 +11,7 @@ import pytest
 
 from attune_contracts.event import Event
 from attune_contracts.notification import Channel
-from attune_contracts.referral import SafeguardingRaised
+from attune_contracts.referral import ConsultationReported, ConsultationTriaged, SafeguardingRaised
 from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import Decision
 from services.notification.domain import telling
@@ -201,3 +201,37 @@ def test_a_certificate_that_runs_out_soon_is_told_to_whoever_holds_it() -> None:
         (SPECIALIST, None, None),
         (None, "team_lead", TEAM),
     ]
+
+
+ABOUT = {"consultation_id": CASE, "child_id": CHILD, "team_id": TEAM, "requested_by": VISITOR}
+
+
+@pytest.mark.parametrize(
+    ("decision", "by", "kind"),
+    [
+        ("declined", SPECIALIST, "consultation_declined"),
+        ("redirected", SPECIALIST, "consultation_redirected"),
+        ("accepted", SPECIALIST, None),
+        ("declined", VISITOR, None),
+    ],
+)
+def test_whoever_asked_is_told_of_a_no_and_of_another_team_unless_they_said_so_themselves(
+    decision: Any, by: UUID, kind: str | None
+) -> None:
+    event = ConsultationTriaged(
+        **ABOUT,
+        decision=decision,
+        reason="outside_remit",
+        to_team_id=OTHER if decision == "redirected" else None,
+        triaged_by=by,
+        triaged_at=NOON,
+    )
+    then = given(NOBODY).when(telling.consultation_triaged, event).then_decided()
+    assert [(m.kind, m.recipient_id, m.about_id) for m in then.rows] == ([(kind, VISITOR, CASE)] if kind else [])
+
+
+@pytest.mark.parametrize(("by", "letters"), [(SPECIALIST, 1), (VISITOR, 0)])
+def test_whoever_asked_is_told_that_the_written_plan_is_there(by: UUID, letters: int) -> None:
+    event = ConsultationReported(**ABOUT, reported_by=by, number=1, reported_at=NOON)
+    then = given(NOBODY).when(telling.consultation_reported, event).then_decided()
+    assert [m.kind for m in then.rows] == ["consultation_reported"] * letters

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from attune_contracts.notification import MessageKind, RecipientKind
-from attune_contracts.referral import CaseAssigned, CaseHandedOver, SafeguardingRaised, WaitingListJoined
+from attune_contracts.referral import (
+    CaseAssigned,
+    CaseHandedOver,
+    ConsultationReported,
+    ConsultationTriaged,
+    SafeguardingRaised,
+    TriageDecision,
+    WaitingListJoined,
+)
 from attune_contracts.screening import ScreeningCompleted
 from attune_contracts.workforce import RecertificationDue, SupervisionOverdue
 from chassis.decision import NOTHING, Cause, Decision
@@ -40,6 +48,27 @@ def case_assigned(to: Addressed, event: CaseAssigned, cause: Cause) -> Decision:
 def case_waits(to: Addressed, event: WaitingListJoined, cause: Cause) -> Decision:
     """Whoever asked is told that the case waits."""
     return Decision(rows=(_letter("case_waiting", event.requested_by, to.requester, event, cause),))
+
+
+_ANSWERS: dict[TriageDecision, MessageKind] = {
+    "declined": "consultation_declined",
+    "redirected": "consultation_redirected",
+}
+
+
+def consultation_triaged(to: Addressed, event: ConsultationTriaged, cause: Cause) -> Decision:
+    """Whoever asked is told that somebody declined, or that another team is asked now; not whoever decided it."""
+    kind = _ANSWERS.get(event.decision)
+    if kind is None or event.triaged_by == event.requested_by:
+        return NOTHING
+    return Decision(rows=(_letter(kind, event.requested_by, to.requester, event, cause),))
+
+
+def consultation_reported(to: Addressed, event: ConsultationReported, cause: Cause) -> Decision:
+    """Whoever asked is told that the written plan is there."""
+    if event.reported_by == event.requested_by:
+        return NOTHING
+    return Decision(rows=(_letter("consultation_reported", event.requested_by, to.requester, event, cause),))
 
 
 def case_handed_over(to: Addressed, event: CaseHandedOver, cause: Cause) -> Decision:
@@ -90,7 +119,7 @@ def _letter(
     kind: MessageKind,
     recipient_id: UUID,
     recipient: Recipient | None,
-    event: CaseAssigned | WaitingListJoined | CaseHandedOver,
+    event: CaseAssigned | WaitingListJoined | CaseHandedOver | ConsultationTriaged | ConsultationReported,
     cause: Cause,
 ) -> Message:
     return _to_person(kind, recipient_id, recipient, (event.consultation_id, event.child_id), cause)
