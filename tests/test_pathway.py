@@ -15,7 +15,7 @@ def test_the_diagrams_are_true() -> None:
     assert written == document(), "write them anew: .venv/bin/attune pathway > docs/pathway.md"
 
 
-def test_every_state_that_a_rule_can_give_is_reached() -> None:
+def test_every_state_that_is_drawn_is_reached() -> None:
     child = {s.after for s in child_steps()}
     assert {
         "expected",

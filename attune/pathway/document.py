@@ -41,7 +41,8 @@ an adoption every clock and every message to caregivers has stopped.""",
 
 
 _PREFACE = """What can become of a child, a consultation and direct work. These diagrams are not drawn: `attune pathway`
-tries every input in every state on the services' own rules and writes down what happened
+tries the inputs of its lists (`attune/pathway/steps.py`; no mergers, corrections, redirections or consent) in every
+state that they lead to, on the services' own rules, and writes down what happened
 (`attune pathway > docs/pathway.md`); a test holds that they are true. What is refused, or changes nothing that is
 shown, has no arrow."""
 

@@ -135,7 +135,7 @@ def test_outside_the_age_window_a_result_counts_but_not_for_coverage(age: int, i
     assert child.last_outcome == "no_concern"
 
 
-def test_a_clinicians_override_decides_and_is_counted() -> None:
+def test_a_clinicians_override_decides_and_is_recorded() -> None:
     changed = recorded(override={"outcome": "concern", "reason": "A gut feeling."})
     same = recorded(override={"outcome": "no_concern", "reason": "As the tool says."})
     assert changed.record is not None
