@@ -122,7 +122,7 @@ _READS: Mapping[str, tuple[str, ...]] = {
     ),
     "notification": (
         """SELECT message_id, kind, about_id, CASE WHEN duty IS NULL THEN recipient_id END, duty, status, channel,
-        coalesce(reason = 'no_result_in_time' AND settled_at > give_up_at, false)
+        coalesce(reason = 'not_accepted_in_time' OR (reason = 'no_result_in_time' AND settled_at > give_up_at), false)
         FROM messages""",
     ),
     "workforce": (),
