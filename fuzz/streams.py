@@ -130,7 +130,8 @@ async def _operate(people: Field, done: Flood, found: Found) -> None:
         done.listed_s = max(done.listed_s, time.monotonic() - started)
         if len(page) != min(2000, len(expected)):
             found.fail(f"{service} lists {len(page)} of {len(expected)}", "")
-        reason = groups[-1]["reason"]
+        # What waits behind another is not given up but handled, once the other is.
+        reason = [g["reason"] for g in groups if g["reason"] != "behind_parked"][-1]
         total = sum(g["count"] for g in groups if g["reason"] == reason)
         given_up = 0
         while count := (await people.does(people.operator, f"POST /parked/discard?reason={reason}", at=service))[

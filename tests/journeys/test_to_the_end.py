@@ -123,7 +123,7 @@ async def test_clocks_are_told_and_stand_still_and_lead_the_worklist(field: Fiel
     baby, case, ann = await concern(field, team)
     at = f"/consultations/{case['consultation_id']}"
     work = await field.does(ann, f"GET /worklists/{ann.id}")
-    assert [w["what"] for w in work if w["item"] == "clock"] == ["acknowledged", "held", "ceiling"]
+    assert [w["what"] for w in work if w["item"] == "clock"] == ["acknowledged", "held", "contact", "ceiling"]
     # when holding it has to wait for the family
     paused = await field.does(ann, f"POST {at}/pauses", {"clock": "held", "reason": "family_unavailable"})
     assert paused["due_at"] is None
@@ -136,6 +136,7 @@ async def test_clocks_are_told_and_stand_still_and_lead_the_worklist(field: Fiel
     work = await field.does(ann, f"GET /worklists/{ann.id}")
     assert [(w["what"], w["stands"]) for w in work if w["item"] == "clock"] == [
         ("acknowledged", "breached"),
+        ("contact", "running"),
         ("ceiling", "running"),
         ("held", "paused"),
     ]

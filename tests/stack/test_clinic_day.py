@@ -69,7 +69,7 @@ def test_every_event_of_the_day_was_told_in_a_line(day: Outcome, told: Console) 
     first_day = text.partition("Eight days later")[0]
     second_ratings = first_day.count("to be rated by a second person too")
     assert first_day.count("  screening  ") - second_ratings == sum(day.reckoning.by_outcome.values())
-    assert first_day.count("    mail    told ") == day.reckoning.messages - 1  # the other tells of a certificate, later
+    assert first_day.count("    mail    told ") == day.reckoning.messages - 2  # of a certificate, and of a plan, later
     assert "certificate lapsed" in text
     assert "has the sibling" in text
     assert "told Grace: an urgent concern" in text
