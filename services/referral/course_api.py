@@ -95,12 +95,11 @@ def _course(found: Course) -> dict[str, Any]:
     if case is None:
         return {}
     done = found.progress or begun(case)
-    answered = done.unreported is None and bool(done.holdings)
-    told_no = case.status in ("declined", "withdrawn")
+    owed = done.unreported is not None or (not done.holdings and case.status in OPEN)
     return {
         "consultation_id": case.consultation_id,
         "status": case.status,
-        "loop": "closed" if answered or told_no else "open",
+        "loop": "open" if owed else "closed",
         "triages": done.triages,
         "holdings": done.holdings,
         "reports": done.reports,

@@ -30,7 +30,7 @@ _OPEN_RATINGS = """SELECT r.screening_id, s.child_id, r.team_id, r.first_rater_i
 FROM second_ratings AS r JOIN screenings AS s USING (screening_id)
 WHERE r.rater_id IS NULL AND r.team_id = $1 ORDER BY r.requested_at LIMIT 1000"""
 _COVERAGE = """SELECT team_id,
-  CASE WHEN window_state = 'too_late' AND moved_at IS NOT NULL THEN 'arrived'
+  CASE WHEN window_state = 'too_late' AND arrived_too_late THEN 'arrived'
        WHEN covered_at_days <= due THEN 'by_due_day' WHEN covered_at_days IS NOT NULL THEN 'in_window'
        ELSE coalesce(not_completed_reason, CASE window_state WHEN 'too_late' THEN 'known_too_late'
          WHEN 'missed' THEN 'no_attempt_recorded' ELSE 'not_yet' END) END AS outcome, count(*) AS children

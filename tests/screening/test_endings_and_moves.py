@@ -235,6 +235,17 @@ def test_a_window_that_closed_while_it_was_away_is_not_missed(days: int, state: 
     later = NOON + timedelta(days=days)
     row = given(away).when(moving.move, moves(OTHER_TEAM, later), at=later).row
     assert row.window_state == state
+    assert row.arrived_too_late is (state == "too_late")
+
+
+def test_who_lived_here_all_along_is_missed_whatever_team_it_came_to() -> None:
+    """A team takes over in the moment in which the window closes, before the clock has told of it."""
+    later = NOON + timedelta(days=61)
+    row = given(begun(TODAY - timedelta(days=10))).when(moving.move, moves(OTHER_TEAM, later), at=later).row
+    assert (row.window_state, row.arrived_too_late) == ("before", False)
+    missed, told = rung(row, later)
+    assert (missed.window_state, missed.arrived_too_late) == ("missed", False)
+    assert "ScreeningMissed" in {type(e).__name__ for e in told}
 
 
 def test_nobody_arrives_before_the_day_of_birth() -> None:

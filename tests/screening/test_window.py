@@ -95,7 +95,10 @@ def test_a_birth_that_becomes_known_late(days: int, state: str) -> None:
     decision = window.begin(child, COHORT_NOW, NOON)
     assert decision.rows[0].window_state == state
     assert [e.reason for e in decision.told] == (["known_too_late"] if days == 71 else [])  # type: ignore[attr-defined]
-    assert window.begin(child, COHORT_NOW, NOON, arrived=True).told == ()
+    assert decision.rows[0].arrived_too_late is False
+    arrived = window.begin(child, COHORT_NOW, NOON, arrived=True)
+    assert arrived.told == ()
+    assert arrived.rows[0].arrived_too_late is (days == 71)
 
 
 @pytest.mark.parametrize("birth", ["still", None])

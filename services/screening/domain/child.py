@@ -61,6 +61,8 @@ class Child:
     ended_at: datetime | None = None
     moved_at: datetime | None = None
     """The latest move between teams, into the area or out of it."""
+    arrived_too_late: bool = False
+    """Its window had closed before it lived here."""
     merged_into: UUID | None = None
     window_state: Window | None = None
     window_of: str | None = None

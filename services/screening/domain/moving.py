@@ -105,7 +105,8 @@ def _to(child: Child, here: UUID | None, to: UUID | None, at: datetime, cause: C
     if to is None:
         row = wind(replace(child, ended="moved_out", ended_at=at, moved_at=at))
     else:
-        row = come_back(replace(child, ended=None, ended_at=None, team_id=to, moved_at=at), cause.at)
+        moved = replace(child, ended=None, ended_at=None, team_id=to, moved_at=at)
+        row = come_back(moved, cause.at) if here is None else wind(moved)
     return Decision(rows=(row,), events=(_told(child, here, to, at),), reply=_moved(row))
 
 

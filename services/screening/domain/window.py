@@ -80,7 +80,7 @@ def begin(child: Child, cohort: CohortWindow | None, at: datetime, *, arrived: b
         due_day=days.due_day,
         closes_day=days.closes_day,
     )
-    begun = _too_late(child, at, tell=not arrived)
+    begun = _too_late(child, at, tell=not arrived, arrived=arrived)
     return begun or Decision(rows=(wind(child),))
 
 
@@ -90,21 +90,21 @@ def begin_again(child: Child, covered_at_days: int | None, at: datetime) -> Deci
         return Decision(rows=(wind(replace(child, covered_at_days=covered_at_days)),))
     told = child.window_state in ("missed", "too_late")
     child = replace(child, covered_at_days=covered_at_days, window_state="before" if covered_at_days is None else "met")
-    return _too_late(child, at, tell=not told) or Decision(rows=(wind(child),))
+    return _too_late(child, at, tell=not told, arrived=child.arrived_too_late) or Decision(rows=(wind(child),))
 
 
 def come_back(child: Child, at: datetime) -> Child:
     """A child that lives here again: its clocks go on, unless its window closed while it was away."""
-    too_late = _too_late(child, at, tell=False) if child.window_state in ("before", "open") else None
+    too_late = _too_late(child, at, tell=False, arrived=True) if child.window_state in ("before", "open") else None
     row: Child = too_late.rows[0] if too_late is not None else wind(child)
     return row
 
 
-def _too_late(child: Child, at: datetime, *, tell: bool) -> Decision | None:
+def _too_late(child: Child, at: datetime, *, tell: bool, arrived: bool = False) -> Decision | None:
     days = days_of(child)
     if child.window_state == "met" or days is None or days.closes_at > at:
         return None
-    row = wind(replace(child, window_state="too_late", offer_again_at=None))
+    row = wind(replace(child, window_state="too_late", offer_again_at=None, arrived_too_late=arrived))
     reason = child.not_completed_reason or "known_too_late"
     return Decision(rows=(row,), events=(_missed(row, days, reason, at),) if tell else ())
 

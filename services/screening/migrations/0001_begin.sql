@@ -39,6 +39,7 @@ CREATE TABLE children (
     ended                text,
     ended_at             timestamptz,
     moved_at             timestamptz,
+    arrived_too_late     boolean NOT NULL DEFAULT false,
     merged_into          uuid,
     window_state         text,
     window_of            text,
