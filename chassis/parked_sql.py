@@ -34,3 +34,5 @@ RESOLVE = """UPDATE parked SET state = $2, resolved_at = now(),
   resolved_by = coalesce($3, resolved_by, 'order of the key') WHERE id = $1"""
 FAILED_AGAIN = """UPDATE parked SET state = 'failed', reason = 'constraint', detail = $2, attempts = attempts + 1
   WHERE id = $1"""
+FAILED_CLOCKS = "SELECT key FROM parked WHERE intake = $1 AND state = 'failed'"
+"""The rows of these clocks stay due, and are not asked again before somebody has retried or discarded them."""

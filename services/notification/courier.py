@@ -223,7 +223,7 @@ def _is_together(first: Letter, following: Letter) -> bool:
 
 def _is_gathered(message: Message, standing: Standing) -> bool:
     """Whether it comes together with others; what is urgent or tried again goes alone."""
-    return bool(standing.terms and standing.terms.digest_at) and message.attempt == 1 and not message.is_urgent
+    return bool(standing.terms and standing.terms.digest_at) and message.may_be_gathered
 
 
 def _report(

@@ -90,6 +90,11 @@ class Message:
         return self.kind in URGENT
 
     @property
+    def may_be_gathered(self) -> bool:
+        """It may come together with others in one letter: it is not urgent, and nothing of it can have left before."""
+        return self.attempt == 1 and not self.is_urgent
+
+    @property
     def claimed_channel(self) -> Channel:
         """The channel of the latest claim; ValueError before the first."""
         if self.channel is None:

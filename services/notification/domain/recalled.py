@@ -47,9 +47,7 @@ def settle(at: AtResult, command: RecallEnd, cause: Cause) -> Decision:
     status, result = _ENDS[type(told)]
     reason, channel = getattr(told, "reason", None), getattr(told, "channel", message.channel)
     message = replace(message, recipient_id=told.recipient_id, attempt=told.attempt, channel=channel)
-    also = NOTHING
-    if isinstance(told, MessageSent) and message.kind == "booklet":
-        also = booklet.sent(at.family, told.channel, told.language, cause)
+    also = booklet.brought(message, at.family, cause, told.language) if isinstance(told, MessageSent) else NOTHING
     if not isinstance(told, MessageSent):
         message = noted(message, result, reason, cause)
     following = (Following(event, message.correlation_id) for event in (told, *also.told))

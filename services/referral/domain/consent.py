@@ -11,7 +11,7 @@ from chassis.value import replace
 from services.referral.domain.commands import RecordConsent, ReopenConsultation
 from services.referral.domain.consultation import Consultation, Standing, staff, standing, still_open
 from services.referral.domain.ending import closed
-from services.referral.domain.refusals import ConsentReasonMissing, ConsentWasRefused, ConsentWithoutChild
+from services.referral.domain.refusals import ConsentWasRefused, ConsentWithoutChild, check_reason
 
 
 def record_consent(case: Consultation | None, command: RecordConsent, cause: Cause) -> Decision[Standing]:
@@ -47,8 +47,7 @@ def _recorded(
 ) -> tuple[Consultation, ConsentRecorded]:
     if case.child_id is None:
         raise ConsentWithoutChild
-    if consent in ("not_sought", "overridden") and not reason:
-        raise ConsentReasonMissing(field=field)
+    check_reason(consent, reason, field=field)
     event = ConsentRecorded(
         consultation_id=case.consultation_id,
         child_id=case.child_id,

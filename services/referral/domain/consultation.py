@@ -25,13 +25,13 @@ from services.referral.domain.policy import STANDARD
 from services.referral.domain.refusals import (
     CallerNotIdentified,
     CaseConsultationNeedsChild,
-    ConsentReasonMissing,
     ConsentStateMissing,
     ConsentWasRefused,
     ConsentWithoutChild,
     ConsultationIdTaken,
     ConsultationNotOpen,
     UnknownConsultation,
+    check_reason,
 )
 from services.referral.domain.rules import DEFAULT, Rules
 
@@ -250,8 +250,7 @@ def _check_consent(command: RequestConsultation) -> None:
         raise ConsentStateMissing
     if command.consent == "refused":
         raise ConsentWasRefused
-    if command.consent in ("not_sought", "overridden") and not command.consent_reason:
-        raise ConsentReasonMissing
+    check_reason(command.consent, command.consent_reason, field="consent_reason")
 
 
 def _repeated(existing: Consultation, command: RequestConsultation, asked_by: UUID) -> Decision[Standing]:

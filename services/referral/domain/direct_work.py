@@ -82,7 +82,7 @@ class DirectWork:
 
     consultation_id: UUID
     child_id: UUID
-    """For whom it was planned; after a merger it goes on for the child of the consultation."""
+    """For whom it was planned; see `child_of`."""
     number: int
     intervention: str
     intervention_version: int
@@ -215,7 +215,7 @@ def follow(found: AtWork, _: Due, cause: Cause) -> Decision:
         return Decision(rows=(_asks(case, work.points),), due=(case.team_id,))
     event = DirectWorkStarted(
         consultation_id=case.consultation_id,
-        child_id=case.child_id or work.child_id,
+        child_id=child_of(case, work),
         team_id=case.team_id,
         practitioner_id=case.assigned_to,
         intervention=work.intervention,
@@ -278,7 +278,7 @@ def _ended(case: Consultation, ended: DirectWork, cause: Cause) -> Decision:
         return Decision(rows=(ended,))
     event = DirectWorkEnded(
         consultation_id=case.consultation_id,
-        child_id=case.child_id or ended.child_id,
+        child_id=child_of(case, ended),
         team_id=case.team_id,
         practitioner_id=case.assigned_to or ended.planned_by,
         reason=ended.end_reason,
@@ -287,6 +287,11 @@ def _ended(case: Consultation, ended: DirectWork, cause: Cause) -> Decision:
         ended_at=cause.at,
     )
     return Decision(rows=(ended,), events=(Following(event, ended.correlation_id),))
+
+
+def child_of(case: Consultation, work: DirectWork) -> UUID:
+    """For whom the work goes on: after a merger the child of the consultation."""
+    return case.child_id or work.child_id
 
 
 def _reply(work: DirectWork) -> WorkStands:

@@ -11,7 +11,7 @@ from chassis.decision import Cause, Decision, Reply, derived_id
 from chassis.value import replace, value
 from services.referral.domain.catalogue import Measure, reference
 from services.referral.domain.consultation import Consultation, staff
-from services.referral.domain.direct_work import DirectWork, Taken
+from services.referral.domain.direct_work import DirectWork, Taken, child_of
 from services.referral.domain.refusals import (
     AnswersDoNotFit,
     MeasuredInTheFuture,
@@ -100,7 +100,7 @@ def record(found: AtMeasuring, command: RecordMeasure, cause: Cause) -> Decision
 def _recorded(case: Consultation, work: DirectWork, command: RecordMeasure, by: UUID) -> MeasureRecorded:
     return MeasureRecorded(
         consultation_id=case.consultation_id,
-        child_id=case.child_id or work.child_id,
+        child_id=child_of(case, work),
         team_id=case.team_id,
         recorded_by=by,
         instrument=command.measure,

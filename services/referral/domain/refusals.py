@@ -1,5 +1,6 @@
 """Every reason for which the referral service says no; the docstring is the sentence the caller reads."""
 
+from attune_contracts.referral import Consent
 from chassis.decision import Refused
 
 
@@ -42,6 +43,12 @@ class ConsentReasonMissing(Refused):
 
     status = 422
     field = "consent_reason"
+
+
+def check_reason(consent: Consent, reason: str | None, *, field: str) -> None:
+    """Who did not ask the family, or goes on against it, says why. Raises ConsentReasonMissing, naming `field`."""
+    if consent in ("not_sought", "overridden") and not reason:
+        raise ConsentReasonMissing(field=field)
 
 
 class ConsentWasRefused(Refused):

@@ -9,7 +9,7 @@ from attune_contracts.referral import Attendance, SessionRecorded
 from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace, value
 from services.referral.domain.consultation import staff, still_open
-from services.referral.domain.direct_work import AtWork, DirectWork
+from services.referral.domain.direct_work import AtWork, DirectWork, child_of
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     NoDirectWork,
@@ -69,7 +69,7 @@ def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[Sess
         first_contact_at=command.session_at if first else work.first_contact_at,
     )
     session = _session(after, command, case.assigned_to, by, cause)
-    event = _recorded(session, case.child_id or work.child_id, case.team_id, first_contact=first)
+    event = _recorded(session, child_of(case, work), case.team_id, first_contact=first)
     reply: SessionKept = {
         "consultation_id": case.consultation_id,
         "number": session.number,
