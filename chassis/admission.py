@@ -15,6 +15,7 @@ from chassis.decision import derived_id
 from chassis.inputs import CommandIntake
 from chassis.problem import Unavailable
 from chassis.processor import BATCH, Processor
+from chassis.waiting import until_set
 
 WRITERS = 2
 """Batches of commands under way at once at most."""
@@ -82,7 +83,7 @@ class Admission:
             await pace.gather_after(len(waiting), longest=LONGEST_PAUSE, breath=0)
             waiting = [await self._queue.get()]
             if self._busy:
-                await pace.until_set(self._idle, RELIEF_SECONDS)
+                await until_set(self._idle, RELIEF_SECONDS)
             while len(waiting) < BATCH and not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
             self._busy += 1

@@ -10,17 +10,16 @@ from uuid import UUID
 
 import structlog
 
-from chassis import pace, telemetry
+from chassis import pace, telemetry, waiting
 from chassis.arrivals import Done, due_input
 from chassis.database import Pool, is_away
 from chassis.inputs import DueIntake
+from chassis.parked_sql import FAILED_CLOCKS
 from chassis.processor import BATCH, Processor
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
-_PARKED = "SELECT key FROM parked WHERE intake = $1 AND state = 'failed'"
-"""Their rows stay due, and are not asked again before somebody has retried or discarded them."""
 HELD_SECONDS = 10.0
 """Clocks that are held go on by themselves after so long: whoever held them may be gone."""
 
@@ -96,7 +95,7 @@ class Clock:
                 await self._sleep(self._poll_at - loop.time())
 
     async def _sleep(self, seconds: float) -> None:
-        await pace.until_set(self._wake, max(0.0, seconds))
+        await waiting.until_set(self._wake, max(0.0, seconds))
 
     def _take(self) -> list[Any]:
         keys = list(self._hinted)[:BATCH]
@@ -108,7 +107,7 @@ class Clock:
         async with self.pool.acquire(timeout=5) as connection:
             parked: set[str] = set()
             if self.processor.parking.any_open:
-                parked = {r[0] for r in await connection.fetch(_PARKED, name)}
+                parked = {r[0] for r in await connection.fetch(FAILED_CLOCKS, name)}
             rows = await connection.fetch(self.intake.table.due_sql, now, BATCH + len(parked))
         since = min((r[1] for r in rows if r[1] is not None), default=now)
         telemetry.CLOCK_LATE_SECONDS.labels(name).set((now - since).total_seconds())

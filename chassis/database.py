@@ -82,7 +82,7 @@ _LOST_RACE = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
-_AWAY = (
+AWAY = (
     OSError,  # includes ConnectionError and, since 3.11, asyncio's TimeoutError
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
@@ -97,6 +97,8 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.LockNotAvailableError,
 )
+"""What asyncpg raises while the server, or the way to it, is away. InternalClientError is among it: a session that is
+lost in the middle of an exchange is "in progress" for asyncpg, and it refuses the next command."""
 _IMPOSSIBLE = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 
@@ -112,7 +114,7 @@ def is_lost_race(error: BaseException) -> bool:
 
 def is_away(error: BaseException) -> bool:
     """The database, or the way to it, is not there now: wait and try the same again."""
-    return isinstance(error, _AWAY)
+    return isinstance(error, AWAY)
 
 
 def is_impossible(error: BaseException) -> bool:

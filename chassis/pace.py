@@ -6,7 +6,6 @@ A batch has a price of its own (a plan to start, a commit, wake-ups here and in 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 CROWD = 24
 """Inputs in a batch from which on it was a crowd."""
@@ -22,14 +21,3 @@ async def gather_after(handled: int, *, longest: float = LONGEST_SECONDS, breath
         await asyncio.sleep(min(handled * SECONDS_PER_INPUT, longest))
     elif handled and breath:
         await asyncio.sleep(breath)
-
-
-async def until_set(event: asyncio.Event, seconds: float) -> None:
-    """Returns when the event is set, or when so much time has passed.
-
-    Not `wait_for`: that of Python 3.11 may forget a cancellation that comes together with the event, and who waits in a
-    loop would go on for ever.
-    """
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

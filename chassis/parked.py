@@ -15,8 +15,8 @@ from uuid import UUID
 
 import structlog
 
-from chassis import pace, telemetry
 from chassis import parked_sql as sql
+from chassis import telemetry, waiting
 from chassis.database import Connection, Pool, is_impossible, is_lost_race
 from chassis.decision import Refused, derived_id
 from chassis.inputs import DueIntake
@@ -222,7 +222,7 @@ class Parking:
             except Exception as error:
                 log.warning("parked_pass_failed", error=type(error).__name__)
             if not again:
-                await pace.until_set(self.changed, pause)
+                await waiting.until_set(self.changed, pause)
 
     async def _pass(self, processor: Processor, pool: Pool, read: Callable[[Mapping[str, Any]], Input | None]) -> bool:
         progress = False

@@ -7,7 +7,6 @@ paused, records repeat but none is lost; readers know them by id.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from functools import cache, partial
@@ -21,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from attune_contracts.catalogue import dataschema, source
 from attune_contracts.envelope import Envelope, to_kafka
-from chassis import database, failpoints, pace, telemetry
+from chassis import database, failpoints, pace, telemetry, waiting
 from chassis.broker import Broker
 from chassis.database import Connection
 from chassis.refill import Refilling
@@ -77,7 +76,7 @@ class Relay:
                 raise
             except RefillFirst:
                 continue
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
+            except (*database.AWAY, asyncpg.PostgresError, KafkaError) as error:
                 if self.failing_since is None:
                     self.failing_since = time.monotonic()
                     log.warning("relay_failing", service=self.service, error=type(error).__name__)
@@ -103,11 +102,9 @@ class Relay:
             await self._publish_for_ever(connection, producer, partitions)
         finally:
             self.holds_lock, self.sending_since = False, None
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(connection.close(), 2)
+            await waiting.let_go(connection.close(), 2)
             if producer is not None:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(_let_go(producer), 3)
+                await waiting.let_go(_stop_without_sending(producer), 3)
 
     async def _publish_for_ever(
         self, connection: Connection, producer: AIOKafkaProducer, partitions: list[int]
@@ -130,7 +127,7 @@ class Relay:
             telemetry.OUTBOX_ROWS.set(len(rows))
             if not rows:
                 self._works()
-                await pace.until_set(self.work, POLL_SECONDS)
+                await waiting.until_set(self.work, POLL_SECONDS)
                 continue
             started = time.perf_counter()
             failpoints.reached("publish.before")
@@ -191,8 +188,8 @@ class Relay:
         await (await producer.send_batch(batch, self.topic, partition=partition))
 
 
-async def _let_go(producer: AIOKafkaProducer) -> None:
-    """Stops it without sending what it still holds: that is in the outbox, and it is not for this producer any more."""
+async def _stop_without_sending(producer: AIOKafkaProducer) -> None:
+    """What it still holds is in the outbox, and it is not for this producer any more."""
     await producer._sender.close()  # noqa: SLF001
     await producer.stop()
 

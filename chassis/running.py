@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from attune_contracts.catalogue import topic
-from chassis import database, migrations
+from chassis import database, migrations, waiting
 from chassis.access import Access
 from chassis.admission import Admission
 from chassis.arrivals import Input, due_input
@@ -121,8 +120,7 @@ class Running:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=2)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.pool.close(), 1)
+        await waiting.let_go(self.pool.close(), 1)
         log.info("service_stopped", service=self.service.name)
 
     # --- parts ----------------------------------------------------------------------------------------------------
@@ -196,8 +194,7 @@ class Running:
             await Replaying(self.pool, subscription).look()
             await asyncio.wait_for(subscription.start(), 15)
         except BaseException:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(subscription.faststream.stop(), 3)
+            await waiting.let_go(subscription.faststream.stop(), 3)
             raise
         return subscription
 

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from chassis import waiting
 from chassis.broker import Broker
 from chassis.problem import Unavailable
 from chassis.stream import Place
@@ -60,8 +61,7 @@ class Probe:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     answers = await client.force_metadata_update()
         finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(client.close(), ANSWER_SECONDS)
+            await waiting.let_go(client.close(), ANSWER_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +125,4 @@ async def stretches(
         raise Unavailable("Kafka does not answer.") from error
     finally:
         for end in (consumer.stop, admin.close):
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(end(), ANSWER_SECONDS)
+            await waiting.let_go(end(), ANSWER_SECONDS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from chassis import pace
+from chassis import waiting
 from services.notification.channels.channel import Channel, Result
 from services.notification.domain.message import Message
 
@@ -64,7 +64,7 @@ class Lane:
             await self._wake.wait()
             if self.shape.gather_s and self.waiting and not self.waiting[0].is_urgent:
                 self._urgent.clear()
-                await pace.until_set(self._urgent, self.shape.gather_s)
+                await waiting.until_set(self._urgent, self.shape.gather_s)
         taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.shape.batch))]
         while self.waiting and len(taken) < MOST_IN_DIGEST and self._belongs_to(taken[-1]):
             taken.append(self.waiting.popleft())
@@ -75,8 +75,7 @@ class Lane:
         following = self.waiting[0]
         return (
             following.recipient_id == last.recipient_id
-            and last.attempt == 1
-            and not last.is_urgent
+            and last.may_be_gathered
             and following.lease_until is not None
             and following.lease_until == last.lease_until
             and following.lease_until - following.recorded_at > WAITED_FOR_ITS_HOUR

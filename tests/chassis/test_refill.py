@@ -177,6 +177,25 @@ async def test_p5_a_refill_survives_the_loss_of_its_session_and_of_its_lock(
     await check_against_journal(pool, await everything_in(kafka, topic), keys, 50)
 
 
+@pytest.mark.parametrize("lost", database.AWAY, ids=lambda lost: lost.__name__)
+async def test_p5_a_relay_waits_out_every_way_to_lose_its_session(
+    processor: Processor, new_relay: NewRelay, monkeypatch: pytest.MonkeyPatch, lost: type[Exception]
+) -> None:
+    """A session that is lost in the middle of an exchange is not always a connection error to asyncpg."""
+    losses = [lost("lost")]
+
+    def lose_once(point: str) -> None:
+        if losses and point == "refill.after":
+            raise losses.pop()
+
+    monkeypatch.setattr(refill.failpoints, "reached", lose_once)
+    await tell(processor, [uuid7()], 5)
+    await asked(processor.pool)
+    async with at_work(new_relay()):
+        await until(lambda: ended(processor.pool))
+    assert not losses
+
+
 async def test_p2_a_refill_of_what_was_read_before_changes_nothing(
     pool: database.Pool, kafka: str, topic: str, unique: str
 ) -> None:

@@ -62,14 +62,16 @@ def processor(pool: database.Pool) -> Processor:
 
 @asynccontextmanager
 async def at_work(*relays: Relay) -> AsyncIterator[None]:
-    """Relays until the end of the block, then stops hard, as when the process is killed."""
+    """Relays until the end of the block, then stops hard, as when the process is killed. None may end by itself."""
     tasks = [asyncio.create_task(r.run()) for r in relays]
     try:
         yield
     finally:
+        ended = [repr(task) for task in tasks if task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        assert not ended
 
 
 async def outbox(pool: database.Pool) -> int:
