@@ -30,7 +30,7 @@ class Clock:
     def __init__(self, intake: DueIntake, processor: Processor, pool: Pool) -> None:
         self.intake, self.processor, self.pool = intake, processor, pool
         self._hinted: set[Any] = set()
-        self._wake = asyncio.Event()
+        self._wake, self._turned = asyncio.Event(), asyncio.Event()
         self._poll_at = 0.0
         self._asked = True
         self._held_until = 0.0
@@ -57,8 +57,9 @@ class Clock:
         """Looks until nothing is left that is due by now; how many rows moved meanwhile."""
         until, before = self.processor.now(), self.handled
         while self._hinted or self.done_up_to is None or self.done_up_to < until:
+            self._turned.clear()
             self.look()
-            await asyncio.sleep(0.005)
+            await waiting.until_set(self._turned, POLL_SECONDS)
         return self.handled - before
 
     async def run(self) -> None:
@@ -86,6 +87,7 @@ class Clock:
                     keys, self._poll_at = [], loop.time() + POLL_SECONDS
                 if looks and not keys:
                     self.done_up_to = now
+                self._turned.set()
             except Exception as error:
                 if not is_away(error):
                     log.exception("clock_failed", intake=self.intake.name)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -207,9 +207,15 @@ def _about_itself(health: Health) -> APIRouter:
         well, facts = health.ready()
         return JSONResponse(facts, 200 if well else 503)
 
-    @router.get("/metrics", summary="Metrics in the Prometheus text format", response_class=Response)
-    async def metrics() -> Response:
-        return Response(telemetry.metrics_text(), media_type=telemetry.METRICS_TYPE)
+    @router.get(
+        "/metrics",
+        summary="Metrics in the Prometheus text format",
+        response_class=Response,
+        responses={422: {"$ref": "#/components/responses/Problem422"}},
+    )
+    async def metrics(names: list[str] = Query([], alias="name[]", max_length=100)) -> Response:
+        """All of them; with `name[]`, as in Prometheus itself, those only."""
+        return Response(telemetry.metrics_text(names), media_type=telemetry.METRICS_TYPE)
 
     return router
 

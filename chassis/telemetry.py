@@ -5,6 +5,8 @@ Labels are closed lists of words, never ids.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -161,6 +163,6 @@ DELIVERIES = Counter(
 )
 
 
-def metrics_text() -> bytes:
-    """All metrics in the Prometheus text format."""
-    return generate_latest(REGISTRY)
+def metrics_text(names: Sequence[str] = ()) -> bytes:
+    """All metrics in the Prometheus text format, or those with one of these names."""
+    return generate_latest(REGISTRY.restricted_registry(names) if names else REGISTRY)

@@ -22,6 +22,7 @@ RESTS_WITHIN_SECONDS = 120.0
 _LOOK_AGAIN_SECONDS = 0.04
 _ON_THEIR_WAY = ("attune_outbox_rows ", "attune_messages_in_hand ")
 _PUBLISHED = "attune_published_events_total "
+_ASKED = {"name[]": [name.strip() for name in (*_ON_THEIR_WAY, _PUBLISHED)]}
 
 
 class DoesNotRest(RuntimeError):
@@ -97,7 +98,7 @@ class Ears:
     async def _metrics(self) -> tuple[int, int]:
         """Events in the outboxes and messages with the courier, and events published since the processes began."""
         answers = await asyncio.gather(
-            *(self._client.get(f"{url}/metrics") for url in self._addresses.services.values())
+            *(self._client.get(f"{url}/metrics", params=_ASKED) for url in self._addresses.services.values())
         )
         waiting = published = 0
         for line in "\n".join(a.text for a in answers).splitlines():

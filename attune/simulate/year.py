@@ -73,6 +73,7 @@ class Year:
     sent: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     unexpected: list[str] = field(default_factory=list)
+    _now: datetime | None = None
 
     async def live(self) -> Staff:
         """From where it stands to the end. Raises Refusal, DoesNotRest, AnotherCity, NotReachable."""
@@ -139,9 +140,13 @@ class Year:
             await self._at(instant(day, _EVENING), asking, ears)
 
     async def _at(self, at: datetime, asking: Asking, ears: Ears) -> None:
-        if await time_of(asking) < at:
+        """Sets the time ahead; whatever comes due by it has happened then, and the city rests."""
+        if self._now is None:  # where an interrupted run left it, and what it left on its way
+            self._now = await time_of(asking)
+            await ears.at_rest()
+        if self._now < at:
             await set_ahead(asking, at, settle=ears.at_rest)
-        await ears.at_rest()
+            self._now = at
 
 
 async def _define(asking: Asking) -> None:

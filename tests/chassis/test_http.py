@@ -437,6 +437,13 @@ async def test_health_and_metrics_are_open(edge: Edge) -> None:
     assert CHILD not in text
 
 
+async def test_only_the_metrics_that_are_asked_for(edge: Edge) -> None:
+    asked = [("name[]", "attune_outbox_rows"), ("name[]", "attune_published_events_total"), ("name[]", "none")]
+    text = (await edge.client.get("/metrics", params=asked)).text
+    told = {line.split()[0] for line in text.splitlines() if not line.startswith("#")}
+    assert told == {"attune_published_events_total", "attune_outbox_rows"}
+
+
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
