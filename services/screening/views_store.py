@@ -9,9 +9,13 @@ from uuid import UUID
 from chassis.database import Connection
 from services.screening.store import instruments, screenings
 
-_SEALED = "SELECT ended = 'adopted' FROM children WHERE child_id = $1"
-_OPEN_RATING = """SELECT s.screening_id, r.first_rater_id
-FROM second_ratings AS r JOIN screenings AS s USING (screening_id) WHERE s.child_id = $1 AND r.rater_id IS NULL"""
+_SEALED = """WITH RECURSIVE goes_on AS (
+  SELECT child_id, ended, merged_into FROM children WHERE child_id = $1
+  UNION SELECT c.child_id, c.ended, c.merged_into FROM goes_on AS g JOIN children AS c ON c.child_id = g.merged_into)
+SELECT EXISTS (SELECT FROM goes_on WHERE ended = 'adopted')"""
+_RATABLE = """second_ratings AS r JOIN screenings AS s USING (screening_id) JOIN children AS c USING (child_id)
+WHERE r.rater_id IS NULL AND (c.ended IS NULL OR c.ended = 'moved_out')"""
+_OPEN_RATING = f"SELECT screening_id, r.first_rater_id FROM {_RATABLE} AND child_id = $1"
 _DUE = """WITH near AS (
   SELECT child_id, born_on, ($2 - born_on) AS age_days, not_completed_reason, follow_up_on, window_state,
     born_on + opens_day::int AS opens_on, born_on + due_day::int AS due_on, born_on + closes_day::int AS closes_on
@@ -25,10 +29,9 @@ FROM near WHERE follow_up_on <= $2 + $3::int AND (follow_up_on <= $2 OR NOT EXIS
   SELECT FROM second_ratings r JOIN screenings s USING (screening_id)
   WHERE r.rater_id IS NULL AND s.child_id = near.child_id))
 ORDER BY due_on, child_id LIMIT 2000"""
-_OPEN_RATINGS = """SELECT r.screening_id, s.child_id, r.team_id, r.first_rater_id, r.competence, s.instrument,
+_OPEN_RATINGS = f"""SELECT screening_id, child_id, r.team_id, r.first_rater_id, r.competence, s.instrument,
   s.instrument_version, s.screened_at, r.requested_at
-FROM second_ratings AS r JOIN screenings AS s USING (screening_id)
-WHERE r.rater_id IS NULL AND r.team_id = $1 ORDER BY r.requested_at LIMIT 1000"""
+FROM {_RATABLE} AND r.team_id = $1 ORDER BY r.requested_at LIMIT 1000"""
 _COVERAGE = """SELECT team_id,
   CASE WHEN window_state = 'too_late' AND arrived_too_late THEN 'arrived'
        WHEN covered_at_days <= due THEN 'by_due_day' WHEN covered_at_days IS NOT NULL THEN 'in_window'
@@ -84,7 +87,7 @@ async def instrument_views(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def is_sealed(connection: Connection, child_id: UUID) -> bool:
-    """Whether the child was adopted: then only few may look at this identity."""
+    """Whether the child was adopted, under this record or one that it goes on in: then only few may look at it."""
     return bool(await connection.fetchval(_SEALED, child_id))
 
 
@@ -99,7 +102,10 @@ async def due(connection: Connection, team_id: UUID, today: date, within_days: i
 
 
 async def open_ratings(connection: Connection, team_id: UUID) -> list[dict[str, Any]]:
-    """Screenings of a team that wait for a second rater, the oldest first; never what the first one found."""
+    """Screenings of a team that wait for a second rater, the oldest first; never what the first one found.
+
+    Nobody is asked any more about a child whose record has ended.
+    """
     return [dict(r) for r in await connection.fetch(_OPEN_RATINGS, team_id)]
 
 

@@ -11,14 +11,21 @@ from uuid import UUID
 import pytest
 
 from attune_contracts.referral import ConsultationRequested
+from attune_contracts.workforce import CompetenceAwarded
 from chassis.commands import parse
 from chassis.database import Pool
 from chassis.working_days import Calendar
+from services.screening import views_store
 from services.screening.domain.commands import (
     CorrectBirth,
+    DoubleRating,
     EndPregnancy,
+    LoadPathway,
     MergeRecords,
+    MoveChild,
+    RecordAdoption,
     RecordBirth,
+    RecordDeath,
     RegisterPregnancy,
 )
 from tests.screening import examples
@@ -137,6 +144,75 @@ async def test_a_corrected_date_moves_the_window(service: Instance) -> None:
     assert await service.kinds(child) == ["birth-recorded", "screening-due", "birth-corrected"]
     await service.come_to(datetime(2026, 4, 27, tzinfo=UTC))
     assert (await service.kinds(child))[-1] == "screening-due"
+
+
+async def test_who_is_born_after_it_moved_out_is_back_and_screened(service: Instance) -> None:
+    body = {"team_id": str(examples.TEAM), "expected_on": "2026-03-10", "mother_nhs_number": MOTHER}
+    registered = await service.do(parse(RegisterPregnancy, json.dumps(body).encode()))
+    (child,) = registered["child_ids"]
+    await service.do(MoveChild(child_id=UUID(child), to_team_id=None, moved_at=NOON - days(9)))
+    team = some_id("other team")
+    birth = twin(BABY, team_id=team, children_born=1)
+    answer = await service.do(birth)
+    assert answer == await service.do(birth)
+    assert (answer["child_id"], answer["team_id"]) == (child, str(team))
+    await service.come_to(NOON + days(40))
+    await service.come_to(NOON + days(100))
+    told = await service.told(child)
+    assert [kind for kind, _ in told] == [
+        "pregnancy-registered", "child-moved", "child-moved", "birth-recorded", "screening-due", "screening-missed"
+    ]  # fmt: skip
+    assert {data["team_id"] for _, data in told[3:]} == {str(team)}
+
+
+async def test_what_was_merged_into_an_adopted_childs_record_is_sealed_with_it(service: Instance) -> None:
+    one, two, three = [await service.born() for _ in range(3)]
+    ids = [UUID(born["child_id"]) for born in (one, two, three)]
+    await service.do(merging(one, two))
+    await service.do(merging(two, three))
+
+    async def sealed() -> list[bool]:
+        async with service.pool.acquire() as connection:
+            return [await views_store.is_sealed(connection, child_id) for child_id in (*ids, some_id("nobody"))]
+
+    assert await sealed() == [False, False, False, False]
+    await service.do(RecordAdoption(child_id=ids[2]))
+    assert await sealed() == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("then", "open_"), [(None, 1), ("moved out", 1), ("adopted", 0), ("died", 0)])
+async def test_nobody_is_asked_to_rate_who_is_gone(service: Instance, then: str | None, open_: int) -> None:
+    await service.hear(certified())
+    await service.do(rated_always())
+    child_id = UUID((await service.born(date(2026, 1, 16)))["child_id"])
+    await service.do(examples.screening(child_id=str(child_id)))
+    if then == "moved out":
+        await service.do(MoveChild(child_id=child_id, to_team_id=None, moved_at=NOON))
+    elif then == "adopted":
+        await service.do(RecordAdoption(child_id=child_id))
+    elif then == "died":
+        await service.do(RecordDeath(child_id=child_id, died_on=NOON.date()))
+    async with service.pool.acquire() as connection:
+        assert len(await views_store.open_ratings(connection, examples.TEAM)) == open_
+        assert len(await views_store.unrated(connection, child_id)) == open_
+
+
+def certified() -> CompetenceAwarded:
+    return CompetenceAwarded(
+        practitioner_id=examples.HEALTH_VISITOR,
+        team_id=examples.TEAM,
+        competence="eao_administration",
+        valid_from=examples.LONG_AGO,
+        valid_until=datetime(2027, 1, 1, tzinfo=UTC),
+        awarded_at=examples.LONG_AGO,
+    )
+
+
+def rated_always() -> LoadPathway:
+    """Another version of the pathway, by which every screening is rated twice."""
+    command = examples.load_pathway(2)
+    definition = command.definition.model_copy(update={"double_rating": DoubleRating(share_percent=100, seed="s")})
+    return command.model_copy(update={"definition": definition})
 
 
 def asked(screening_id: str, child_id: str) -> ConsultationRequested:

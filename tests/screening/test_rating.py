@@ -15,6 +15,7 @@ from chassis.commands import parse
 from chassis.decision import Refused
 from services.screening.domain import eligibility, outcome, rating, screening
 from services.screening.domain.certificate import Certificates, Period
+from services.screening.domain.child import RecordEnded
 from services.screening.domain.commands import DoubleRating, RecordSecondRating
 from services.screening.domain.rating import AtRating, SecondRating, is_chosen
 from tests.screening import examples
@@ -109,6 +110,14 @@ def test_how_far_the_two_agree(second: dict[str, Any], agreement: str, agreed: i
     given(at_rating(asked=row)).when(rating.record, other).then_refused(rating.RatedAlready)
 
 
+def test_who_moved_out_is_rated_and_a_rating_of_before_the_end_stays() -> None:
+    away = examples.child(ended="moved_out", ended_at=NOON)
+    decision = given(at_rating(child=away)).when(rating.record, rated()).then_decided()
+    (row,) = decision.rows
+    gone = at_rating(asked=row, child=examples.child(ended="died", ended_at=NOON))
+    given(gone).when(rating.record, rated()).then(rows=(), reply=decision.reply)
+
+
 def test_an_override_of_the_first_is_not_what_the_second_is_compared_with() -> None:
     overridden = screened(override={"outcome": "concern", "reason": "I know the family."}).rows
     state = at_rating(screening=overridden[0], asked=overridden[2])
@@ -122,6 +131,8 @@ def test_an_override_of_the_first_is_not_what_the_second_is_compared_with() -> N
     [
         ({"asked": None}, {}, rating.NoSecondRatingAsked, "screening_id"),
         ({}, {"rated_by": examples.HEALTH_VISITOR}, rating.RaterIsTheFirst, "rated_by"),
+        ({"child": examples.child(ended="adopted", ended_at=NOON)}, {}, RecordEnded, "child_id"),
+        ({"child": examples.child(ended="died", ended_at=NOON)}, {}, RecordEnded, "child_id"),
         ({"certificates": None}, {}, rating.RaterNotCertified, "rated_by"),
         ({"certificates": certified(NOON)}, {}, rating.RaterNotCertified, "rated_by"),
         ({}, {"rated_at": NOON - timedelta(microseconds=1)}, rating.RatedBeforeScreening, "rated_at"),

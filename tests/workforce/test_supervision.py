@@ -80,6 +80,37 @@ def test_after_it_was_overdue_the_next_one_begins_anew() -> None:
     assert (person.norm.told, person.next_due_at) == (False, later + 28 * DAY)
 
 
+def test_past_ones_entered_one_after_another_do_not_tell_it_again() -> None:
+    person = given(under_norm()).when(absence.clock, Due(ANNA), at=NOON + 28 * DAY).row
+    now = NOON + 150 * DAY
+    for ago in (120, 90, 60):
+        command = took_place(now - ago * DAY)
+        person = given(AtLog(person, None)).when(supervision.record, command, at=now).then().rows[0]
+        assert (person.norm.last_at, person.norm.told, person.next_due_at) == (now - ago * DAY, True, None)
+        given(person).when(absence.clock, Due(ANNA), at=now).then_nothing()
+    command = took_place(now - 27 * DAY)
+    person = given(AtLog(person, None)).when(supervision.record, command, at=now).then().rows[0]
+    assert (person.norm.told, person.next_due_at) == (False, now + DAY)
+    assert [type(e) for e in given(person).when(absence.clock, Due(ANNA), at=now + DAY).events] == [SupervisionOverdue]
+
+
+@pytest.mark.parametrize(("since", "told"), [(28 * DAY, True), (28 * DAY - INSTANT, False)])
+def test_one_that_was_held_too_long_ago_leaves_it_overdue(since: timedelta, told: bool) -> None:
+    now = NOON + 60 * DAY
+    overdue = given(under_norm()).when(absence.clock, Due(ANNA), at=NOON + 28 * DAY).row
+    person = given(AtLog(overdue, None)).when(supervision.record, took_place(now - since), at=now).then().rows[0]
+    assert (person.norm.told, person.next_due_at) == (told, None if told else now + INSTANT)
+
+
+def test_what_was_not_told_yet_is_told_after_one_that_was_held_too_long_ago() -> None:
+    """It is recorded before the clock has looked."""
+    now = NOON + 60 * DAY
+    person = given(AtLog(under_norm(), None)).when(supervision.record, took_place(NOON + DAY), at=now).then().rows[0]
+    (event,) = given(person).when(absence.clock, Due(ANNA), at=now).events
+    assert isinstance(event, SupervisionOverdue)
+    assert (event.last_at, event.due_by) == (NOON + DAY, NOON + 29 * DAY)
+
+
 @pytest.mark.parametrize(("minutes", "counts"), [(59, False), (60, True)])
 def test_one_that_is_too_short_is_logged_and_does_not_count(minutes: int, counts: bool) -> None:
     rows = given(AtLog(under_norm(), None)).when(supervision.record, took_place(minutes=minutes)).then().rows

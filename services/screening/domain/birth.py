@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
-from attune_contracts.screening import BirthRecorded
+from attune_contracts.screening import BirthRecorded, ChildMoved
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from chassis.working_days import local_date
 from services.screening.domain.calendar import OLDEST_DAYS, told_age
-from services.screening.domain.child import Child, Mother, RecordEnded, counted
+from services.screening.domain.child import Child, Mother, RecordEnded, counted, in_team, moved_event
 from services.screening.domain.commands import RecordBirth
 from services.screening.domain.window import CohortWindow, begin
 
@@ -39,7 +40,7 @@ class ChildTooOld(Refused):
 
 
 class TeamNeeded(Refused):
-    """No pregnancy is known for this birth, so the team has to be named."""
+    """Nobody here looks after this child, expected or not, so the team has to be named."""
 
     status = 422
     field = "team_id"
@@ -102,20 +103,35 @@ def record(state: AtBirth, command: RecordBirth, cause: Cause) -> Decision[Born]
         return _born_already(child, command)
     if child.ended not in (None, "moved_out"):
         raise RecordEnded
+    here, returns = _back(child, command, cause)
     born = replace(
-        child,
+        here,
         born_on=command.born_on,
         birth=command.birth,
         children_born=command.children_born,
         nhs_number=command.nhs_number,
         mother_nhs_number=command.mother_nhs_number or child.mother_nhs_number,
     )
-    begun = begin(born, state.cohort, cause.at)
+    begun = begin(born, state.cohort, cause.at, arrived=bool(returns))
     return Decision(
         rows=begun.rows + counted(state.mother, command.mother_nhs_number),
-        events=(born_event(born, cause.at), *begun.events),
+        events=(*returns, born_event(born, cause.at), *begun.events),
         reply=reply_of(born),
     )
+
+
+def _back(child: Child, command: RecordBirth, cause: Cause) -> tuple[Child, tuple[ChildMoved, ...]]:
+    """Whoever had moved out of the area and is then born in a team here has come back. A loss is taken without a team.
+
+    A birth of before the move is only heard of late: the child stays away.
+    """
+    if child.ended != "moved_out" or (child.ended_at is not None and command.born_on < local_date(child.ended_at)):
+        return child, ()
+    if command.team_id is not None:
+        return in_team(child, command.team_id, cause.at), (moved_event(child, None, command.team_id, cause.at),)
+    if command.birth == "live":
+        raise TeamNeeded
+    return child, ()
 
 
 def born_event(child: Child, at: datetime) -> BirthRecorded:
@@ -155,7 +171,12 @@ def _whose_birth(state: AtBirth, command: RecordBirth) -> Child | None:
     # Unborn twins cannot be told apart, so either will do, but only if a repeated command is recognised by its number.
     if siblings and command.nhs_number is None:
         raise ChildMustBeNamed
-    return next((c for c in siblings if c.born_on is None), None)
+    return _here_first(c for c in siblings if c.born_on is None)
+
+
+def _here_first(children: Iterable[Child]) -> Child | None:
+    """The first of them that lives here, or else the first."""
+    return min(children, key=lambda child: child.team_here is None, default=None)
 
 
 def _of_this_birth(child: Child, born_on: date) -> bool:
@@ -168,8 +189,8 @@ def _of_this_birth(child: Child, born_on: date) -> bool:
 
 def _unexpected(state: AtBirth, command: RecordBirth, cause: Cause) -> Child:
     siblings = state.family or [c for c in state.of_mother if _of_this_birth(c, command.born_on)]
-    sibling = next(iter(siblings), None) if command.pregnancy_id is None or state.family else None
-    team_id = command.team_id or (sibling.team_id if sibling else None)
+    sibling = _here_first(siblings) if command.pregnancy_id is None or state.family else None
+    team_id = command.team_id or (sibling.team_here if sibling else None)
     if team_id is None:
         raise TeamNeeded
     return Child(

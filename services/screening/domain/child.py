@@ -6,9 +6,9 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from attune_contracts.screening import NotCompletedReason, Outcome
+from attune_contracts.screening import ChildMoved, NotCompletedReason, Outcome
 from chassis.decision import Refused
-from chassis.value import value
+from chassis.value import replace, value
 
 Ended = Literal["loss", "termination", "died", "moved_out", "adopted", "merged"]
 """Why nothing more is due for a child. Only who moved out can come back."""
@@ -75,6 +75,11 @@ class Child:
     next_due_at: datetime | None = None
     """When the child's clocks are to be looked at; at the latest then, so it may be earlier than needed."""
 
+    @property
+    def team_here(self) -> UUID | None:
+        """The team that looks after the child; nobody here, where it moved out of the area."""
+        return None if self.ended == "moved_out" else self.team_id
+
 
 @value(frozen=True, slots=True)
 class Mother:
@@ -96,6 +101,18 @@ def known(child: Child | None) -> Child:
     if child is None:
         raise UnknownChild
     return child
+
+
+def in_team(child: Child, team_id: UUID, at: datetime) -> Child:
+    """The child where this team looks after it, wherever it was before; its clocks are not wound yet."""
+    return replace(child, ended=None, ended_at=None, team_id=team_id, moved_at=at)
+
+
+def moved_event(child: Child, here: UUID | None, to: UUID | None, at: datetime) -> ChildMoved:
+    """What is told of a move from the team that looked after the child to the one that does from now on."""
+    return ChildMoved(
+        child_id=child.child_id, pregnancy_id=child.pregnancy_id, team_id=here, to_team_id=to, moved_at=at
+    )
 
 
 def alive_here(child: Child | None) -> Child:

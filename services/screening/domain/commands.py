@@ -47,7 +47,7 @@ class RecordBirth(Command):
     child_id: UUID | None = None
     pregnancy_id: UUID | None = None
     team_id: UUID | None = None
-    """Needed where no pregnancy was registered."""
+    """Needed where no pregnancy was registered, or the child moved out of the area before its birth."""
     born_on: date
     birth: Literal["live", "still"] = "live"
     children_born: Children = 1

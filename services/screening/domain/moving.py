@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from attune_contracts.screening import ChildMoved
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace
 from services.screening.domain.birth import (
@@ -17,7 +16,7 @@ from services.screening.domain.birth import (
     check_date,
 )
 from services.screening.domain.calendar import age_days
-from services.screening.domain.child import Child, NoLiveBirth, alive_here, counted
+from services.screening.domain.child import Child, NoLiveBirth, alive_here, counted, in_team, moved_event
 from services.screening.domain.commands import MoveChild, RecordArrival
 from services.screening.domain.eligibility import CLOCK_TOLERANCE, BeforeBirth, InFuture
 from services.screening.domain.window import begin, come_back, wind
@@ -45,7 +44,7 @@ def move(child: Child | None, command: MoveChild, cause: Cause) -> Decision[Move
     moved_at = command.moved_at.astimezone(UTC)
     if moved_at > cause.at + CLOCK_TOLERANCE:
         raise InFuture(field="moved_at")
-    here = None if child.ended == "moved_out" else child.team_id
+    here = child.team_here
     if here == command.to_team_id:
         return Decision(reply=_moved(child))
     if child.moved_at is not None and moved_at < child.moved_at:
@@ -85,7 +84,7 @@ def arrive(state: AtBirth, command: RecordArrival, cause: Cause) -> Decision[Mov
     begun = begin(child, state.cohort, cause.at, arrived=True)
     return Decision(
         rows=begun.rows + counted(state.mother, command.mother_nhs_number),
-        events=(event, _told(child, None, child.team_id, arrived_at), *begun.events),
+        events=(event, moved_event(child, None, child.team_id, arrived_at), *begun.events),
         reply=_moved(child),
     )
 
@@ -93,7 +92,7 @@ def arrive(state: AtBirth, command: RecordArrival, cause: Cause) -> Decision[Mov
 def _comes_back(child: Child, command: RecordArrival, arrived_at: datetime, cause: Cause) -> Decision[Moved]:
     if (child.born_on, child.birth) != (command.born_on, "live"):
         raise BirthRecordedDifferently
-    here = None if alive_here(child).ended == "moved_out" else child.team_id
+    here = alive_here(child).team_here
     if here == command.team_id:
         return Decision(reply=_moved(child))
     if child.moved_at is not None and arrived_at < child.moved_at:
@@ -105,17 +104,10 @@ def _to(child: Child, here: UUID | None, to: UUID | None, at: datetime, cause: C
     if to is None:
         row = wind(replace(child, ended="moved_out", ended_at=at, moved_at=at))
     else:
-        moved = replace(child, ended=None, ended_at=None, team_id=to, moved_at=at)
+        moved = in_team(child, to, at)
         row = come_back(moved, cause.at) if here is None else wind(moved)
-    return Decision(rows=(row,), events=(_told(child, here, to, at),), reply=_moved(row))
-
-
-def _told(child: Child, here: UUID | None, to: UUID | None, at: datetime) -> ChildMoved:
-    return ChildMoved(
-        child_id=child.child_id, pregnancy_id=child.pregnancy_id, team_id=here, to_team_id=to, moved_at=at
-    )
+    return Decision(rows=(row,), events=(moved_event(child, here, to, at),), reply=_moved(row))
 
 
 def _moved(child: Child) -> Moved:
-    team_id = None if child.ended == "moved_out" else child.team_id
-    return {"child_id": child.child_id, "pregnancy_id": child.pregnancy_id, "team_id": team_id}
+    return {"child_id": child.child_id, "pregnancy_id": child.pregnancy_id, "team_id": child.team_here}

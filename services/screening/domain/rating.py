@@ -12,7 +12,7 @@ from attune_contracts.screening import Outcome, SecondRatingRecorded, SecondRati
 from chassis.decision import Cause, Decision, Refused, Reply
 from chassis.value import replace, value
 from services.screening.domain.certificate import Certificates, standing
-from services.screening.domain.child import Child
+from services.screening.domain.child import Child, alive_here
 from services.screening.domain.commands import (
     DoubleRating,
     InstrumentDefinition,
@@ -148,6 +148,7 @@ def record(state: AtRating, command: RecordSecondRating, cause: Cause) -> Decisi
     rated_at = command.rated_at.astimezone(UTC)
     if asked.rater_id is not None:
         return _rated_before(asked, command, rated_at)
+    alive_here(state.child)
     if rated_at > cause.at + CLOCK_TOLERANCE:
         raise InFuture(field="rated_at")
     if rated_at < screening.screened_at:

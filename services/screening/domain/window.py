@@ -85,12 +85,18 @@ def begin(child: Child, cohort: CohortWindow | None, at: datetime, *, arrived: b
 
 
 def begin_again(child: Child, covered_at_days: int | None, at: datetime) -> Decision:
-    """The window by a corrected date of birth: what was told by the wrong one is told anew."""
-    if child.ended is not None or child.window_state is None:
-        return Decision(rows=(wind(replace(child, covered_at_days=covered_at_days)),))
-    told = child.window_state in ("missed", "too_late")
-    child = replace(child, covered_at_days=covered_at_days, window_state="before" if covered_at_days is None else "met")
-    return _too_late(child, at, tell=not told, arrived=child.arrived_too_late) or Decision(rows=(wind(child),))
+    """The window by a corrected date of birth: what was told by the wrong one is told anew.
+
+    Of a child that is away nothing is told, and what counts is whether the window closed before it left: `come_back`
+    looks at the rest.
+    """
+    child = replace(child, covered_at_days=covered_at_days)
+    if child.window_state is None:
+        return Decision(rows=(wind(child),))
+    quiet = child.ended is not None or child.window_state in ("missed", "too_late")
+    child = replace(child, window_state="before" if covered_at_days is None else "met")
+    closed = _too_late(child, child.ended_at or at, tell=not quiet, arrived=child.arrived_too_late)
+    return closed or Decision(rows=(wind(child),))
 
 
 def come_back(child: Child, at: datetime) -> Child:

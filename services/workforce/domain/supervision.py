@@ -161,7 +161,9 @@ def record(at: AtLog, command: RecordSupervision, cause: Cause) -> Decision[Supe
     norm = practitioner.norm
     if norm is None or command.minutes < norm.minutes_at_least or (norm.last_at and norm.last_at >= command.held_at):
         return Decision(rows=(made,), reply=_reply(practitioner))
-    changed = replace(practitioner, norm=replace(norm, last_at=command.held_at, told=False))
+    counted = replace(norm, last_at=command.held_at)
+    # One that was held too long ago leaves it overdue: that was told.
+    changed = replace(practitioner, norm=replace(counted, told=norm.told and counted.due_by <= cause.at))
     return decided(changed, (), _reply(changed), more=(made,))
 
 
