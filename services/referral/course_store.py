@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import Connection
-from chassis.needs import State
+from chassis.needs import Need, State
 from chassis.tables import Table
 from services.referral.domain.children import Child
 from services.referral.domain.clocks import Born, Course
@@ -23,6 +23,7 @@ from services.referral.domain.failsafes import (
 from services.referral.domain.losses import AboutChild, AboutTwo
 from services.referral.domain.progress import Progress
 from services.referral.domain.rules import NAME, Rules
+from services.referral.domain.sessions import AtSession
 from services.referral.domain.tasks import AtTask, Task
 from services.referral.domain.triage import AtTriage
 from services.referral.store import consultation, consultations, earlier_of_child, pools
@@ -77,6 +78,7 @@ at_planning = State(
     intervention=loaded_intervention,
     progress=_of["progress"],
 )
+at_session = State(AtSession, case=consultation, work=_of["work"], progress=_of["progress"])
 at_end = State(AtEnd, case=consultation, work=_of["work"], pool=pools.by("team_id"), progress=_of["progress"])
 at_triage = State(AtTriage, **_of, pool=pools.by("team_id"), other=pools.by("to_team_id"))
 request_at_hand = State(
@@ -94,12 +96,25 @@ _tasks_of_child = tasks.many(
     "child_id", column="child_id", where="done_at IS NULL", holds=_open, order="due_at, task_id", limit=OF_CHILD
 )
 about_child = State(
-    AboutChild, child=children.by("child_id"), cases=_cases_of_child, courses=_courses_of_child, tasks=_tasks_of_child
+    AboutChild,
+    child=children.by("child_id"),
+    cases=_cases_of_child,
+    courses=_courses_of_child,
+    tasks=_tasks_of_child,
+    looked_for=tasks.many(
+        "child_id",
+        column="child_id",
+        where="kind = 'missed_screening' AND done_at IS NOT NULL",
+        holds=lambda task: task.kind == "missed_screening" and task.done_at is not None,
+        order="done_at DESC, task_id",
+        limit=1,
+    ),
 )
 about_two = State(
     AboutTwo,
     ending=children.by("child_id"),
     into=children.by("into_child_id"),
+    at_its_end=children.named_in(children.by("into_child_id"), "merged_into"),
     merged_before=children.many("child_id", column="merged_into", order="child_id", limit=OF_CHILD),
     cases=_cases_of_child,
     courses=_courses_of_child,
@@ -113,19 +128,26 @@ about_two = State(
         limit=OF_CHILD,
     ),
 )
+_record: dict[str, Need] = {
+    "child": children.by("child_id"),
+    "into": children.named_in(children.by("child_id"), "merged_into"),
+}
 about_message = State(
     AboutMessage,
     subject=tasks.by("about_id"),
     case=consultations.by("about_id"),
-    child=children.by("child_id"),
+    **_record,
     of_child=consultations.many("child_id", column="child_id", order="requested_at DESC", limit=1),
     to_do=tasks.many(
         "about_id", column="about_id", where="done_at IS NULL", holds=_open, order="due_at, task_id", limit=20
     ),
 )
-about_missed = State(AboutMissed, known=tasks.by(task_of_missed), case=consultations.by(lambda _: None))
+about_missed = State(AboutMissed, known=tasks.by(task_of_missed), case=consultations.by(lambda _: None), **_record)
 about_overdue = State(
-    AboutMissed, known=tasks.by(task_of_missed), case=consultations.by(lambda event: concern_id(event.screening_id))
+    AboutMissed,
+    known=tasks.by(task_of_missed),
+    case=consultations.by(lambda event: concern_id(event.screening_id)),
+    **_record,
 )
 pool_and_task = State(PoolAndTask, pool=pools.by("team_id"), known=tasks.by(task_of_lapse))
 

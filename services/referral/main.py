@@ -138,7 +138,7 @@ INPUTS = (
         "POST /cases/{consultation_id}/sessions",
         RecordSession,
         decide=sessions.record,
-        state=work_store.at_work,
+        state=course_store.at_session,
         may="direct_work.do",
         status=201,
     ),

@@ -44,7 +44,6 @@ def _measure(command: RecordMeasure | LoadMeasure) -> str:
 loaded_intervention = interventions.by(_intervention)
 loaded_measure = measures.by(_measure)
 _work = direct_works.by("consultation_id")
-at_work = State(AtWork, case=consultation, work=_work)
 at_measuring = State(AtMeasuring, case=consultation, work=_work, measure=loaded_measure)
 work_due = State(AtWork, case=consultations.by("key"), work=direct_works.by("key"))
 

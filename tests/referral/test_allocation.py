@@ -110,6 +110,13 @@ def test_a_team_without_pool_gets_one_with_its_first_case_in_line() -> None:
     assert then.then_decided().rows[-1].members == ()
 
 
+@pytest.mark.parametrize(("capacity", "raised"), [(1, True), (2, False)], ids=["none could hold it", "one could"])
+def test_a_case_that_nobody_s_capacity_could_hold_is_the_leads_task(capacity: int, raised: bool) -> None:
+    small = pool(member("ann", capacity=1), member("ben", capacity=capacity, used=1))
+    then = looked(at_work(small, asked=(case("a", band=0),)))
+    assert [e.kind for e in then.events if isinstance(e, TaskRaised)] == ["nobody_takes_case"] * raised
+
+
 def test_a_look_for_no_reason_changes_nothing() -> None:
     looked(at_work(None)).then_nothing()
     looked(at_work(pool(member("ann")))).then_nothing()

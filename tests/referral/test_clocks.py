@@ -16,6 +16,7 @@ from chassis.working_days import ENGLAND, Calendar, end_of, local_date
 from services.referral.domain import pauses, rules
 from services.referral.domain.clocks import Course, look, reckoned, running
 from services.referral.domain.commands import ClockTerm, PauseClock, ResumeClock, SetConsultationRules
+from services.referral.domain.consultation import Terms
 from services.referral.domain.course_refusals import (
     ClockCannotPause,
     ClockNamedTwice,
@@ -23,7 +24,7 @@ from services.referral.domain.course_refusals import (
     ClockNotRunning,
     DueSoonTooEarly,
 )
-from services.referral.domain.progress import Pause, begun
+from services.referral.domain.progress import Pause, Report, begun
 from services.referral.domain.rules import NAME, Rules
 from tests.referral.builders import case, held, waiting, work
 from tests.referral.courses import ANN, after, course, held_once, looked
@@ -138,6 +139,22 @@ def test_who_has_a_case_with_which_nothing_happens_has_a_task_after_fifteen_work
     assert [(e.kind, e.owner_id) for e in then.events if isinstance(e, TaskRaised)] == [("overdue_clock", ANN)]
     talked = course(given_later, holdings=(held_once("advice"),))
     assert [e for e in looked(talked, due_at).events if isinstance(e, TaskRaised)] == []
+
+
+def test_what_was_begun_with_a_family_and_goes_on_with_nobody_is_a_task_after_fifteen_working_days() -> None:
+    """Without an owner nothing else would say so: it was held, reported and met."""
+    left_at = instant("2026-03-09T12:00Z")
+    of = waiting("a", acknowledged_at=NOON, acknowledged_by=ANN, terms=Terms(without_owner_since=left_at))
+    done = course(of, holdings=(held_once("direct_work"),), reports=(Report(1, "Look.", ANN, NOON),))
+    at_hand = replace(done, work=work("a", first_contact_at=NOON))
+    due_at = instant("2026-03-30T23:00Z")
+    assert clocks(at_hand) == {"contact"}
+    assert due_of(at_hand, "contact") == due_at
+    then = looked(at_hand, due_at)
+    assert [(e.kind, e.owner_id) for e in then.events if isinstance(e, TaskRaised)] == [("overdue_clock", None)]
+    owned = held("a", by="ben", acknowledged_at=NOON, acknowledged_by=ANN)
+    assert clocks(replace(at_hand, case=owned)) == set()
+    assert due_of(replace(at_hand, case=replace(of, terms=None)), "contact") == instant("2026-03-24T00:00Z")
 
 
 def test_a_breach_of_the_ceiling_is_a_task_too() -> None:

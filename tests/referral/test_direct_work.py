@@ -105,6 +105,20 @@ def test_direct_work_can_be_taken_up_again_and_keeps_what_was_before() -> None:
     assert [(e.number, e.attended, e.reason) for e in made.earlier] == [(1, 3, "ended_by_family")]
 
 
+@pytest.mark.parametrize(
+    ("met", "started", "carried"), [(0, 0, True), (1, 0, True), (0, 1, False)], ids=["just then", "since", "before"]
+)
+def test_a_family_that_was_met_in_this_run_is_met_and_one_met_before_the_reopening_is_to_be_met_again(
+    met: int, started: int, carried: bool
+) -> None:
+    begins, met_at = NOON + timedelta(days=started), NOON + timedelta(days=met)
+    before = work("a", status="ended", end_reason="ended_by_family", ended_at=NOON, first_contact_at=met_at)
+    course = replace(HELD, started_at=begins, holdings=(replace(HELD.holdings[0], held_at=begins),))
+    made = plans(before=before, progress=course).then_decided().rows[1]
+    assert made.first_contact_at == (met_at if carried else None)
+    assert plans(progress=course).then_decided().rows[1].first_contact_at is None
+
+
 @pytest.mark.parametrize(("capacity", "points", "free"), [(4, 4, 0), (5, 4, 1), (3, 2, 1)])
 def test_the_pool_gives_the_points_when_its_practitioner_has_them_all(capacity: int, points: int, free: int) -> None:
     asks, _ = plans().then_decided().rows

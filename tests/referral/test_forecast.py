@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.referral.domain.fairness import Count, fairness
-from services.referral.domain.forecast import WEEKS, Outlook, forecast, looks_back
+from services.referral.domain.forecast import FARTHEST, WEEKS, Outlook, forecast, looks_back
 from tests.referral.builders import member, pool
 from tests.support.given import NOON, some_id
 
@@ -32,6 +32,13 @@ def test_points_that_are_missing_over_points_that_come_free_in_a_week_rounded_up
     assert found.expected_by == (None if weeks is None else NOON + timedelta(weeks=weeks))
     assert (found.rule, found.rule_version, found.weeks_looked_back) == ("points-per-week", 1, WEEKS)
     assert looks_back(NOON) == NOON - timedelta(days=56)
+
+
+@pytest.mark.parametrize(("missing", "named"), [(65, True), (66, False), (52_100, False), (10**15, False)])
+def test_beyond_ten_years_the_weeks_are_told_and_no_day_is_named(missing: int, named: bool) -> None:
+    found = forecast(Outlook(missing, 0, 1), NOON)
+    assert found.weeks == missing * WEEKS
+    assert found.expected_by == (NOON + timedelta(weeks=FARTHEST) if named else None)
 
 
 def test_shares_are_of_the_contracted_capacity_and_refusals_of_all_that_was_given() -> None:

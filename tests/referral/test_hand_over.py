@@ -1,5 +1,6 @@
 """A person moves a case: at once, within the capacity, and never into nowhere."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ def test_back_on_the_list_the_case_keeps_its_place_and_goes_to_somebody_else() -
     assert [m.used_points for m in after.members] == [0, 2]
     placed = given(at_work(after, waiting=(row,))).when(allocate, Due(TEAM)).then_decided().rows[0]
     assert placed.assigned_to == some_id("ben")
+
+
+def test_since_when_a_case_is_without_owner_is_kept_until_somebody_has_it() -> None:
+    later = NOON + timedelta(days=9)
+    command = HandOverCase(consultation_id=some_id("case a"), team_id=TEAM, to_practitioner_id=None)
+    row, after = given(CaseInPool(MINE, BOTH)).when(hand_over, command, at=later).then_decided().rows
+    assert (row.waiting_since, row.terms) == (NOON, Terms(without_owner_since=later))
+    placed = given(at_work(after, waiting=(row,))).when(allocate, Due(TEAM), at=later).then_decided().rows[0]
+    assert (placed.assigned_to, placed.terms) == (some_id("ben"), Terms())
+    gone = pool(member("ann", used=2, left_at=NOON))
+    left = given(at_work(gone, leaving=(MINE,))).when(allocate, Due(TEAM), at=later).then_decided().rows[0]
+    assert (left.assigned_to, left.terms) == (None, Terms(without_owner_since=later))
 
 
 def test_a_case_that_nobody_else_can_take_waits_without_holding_up_the_others() -> None:

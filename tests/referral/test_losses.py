@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attune_contracts.event import Event
+from attune_contracts.notification import MessageDoubtful
 from attune_contracts.referral import CaseClosed, TaskDone, TaskRaised
 from attune_contracts.screening import (
     BirthCorrected,
@@ -21,10 +22,11 @@ from attune_contracts.screening import (
 )
 from chassis.decision import Cause
 from chassis.working_days import start_of
-from services.referral.domain import losses, tasks
+from services.referral.domain import failsafes, losses, tasks
 from services.referral.domain.children import Child
 from services.referral.domain.clocks import Born, Course
 from services.referral.domain.consultation import Consultation
+from services.referral.domain.failsafes import AboutMessage
 from services.referral.domain.losses import AboutChild, AboutTwo
 from services.referral.domain.progress import Progress, begun
 from tests.referral.builders import TEAM, case, held, waiting
@@ -65,8 +67,18 @@ LOSSES = pytest.mark.parametrize(
 )
 
 
-def about(*cases: Consultation, known: Child | None = None, courses: Any = (), to_do: Any = ()) -> AboutChild:
-    return AboutChild(known, cases, tuple(courses), tuple(to_do))
+BACK = ChildMoved(**WHO, team_id=None, to_team_id=OTHER_TEAM, moved_at=NOON)
+
+
+def about(
+    *cases: Consultation, known: Child | None = None, courses: Any = (), to_do: Any = (), looked_for: Any = ()
+) -> AboutChild:
+    return AboutChild(known, cases, tuple(courses), tuple(to_do), tuple(looked_for))
+
+
+def to_do(kind: Any, name: str = "x", about_id: str = "m") -> tasks.Task:
+    cause = Cause(some_id(name), NOON)
+    return tasks.raised(kind, some_id(about_id), cause, team_id=TEAM, child_id=some_id("child a")).task
 
 
 def heard(state: AboutChild, event: Event, number: int = 1) -> Then:
@@ -200,9 +212,85 @@ def test_what_ended_with_the_move_can_go_on_after_the_way_back() -> None:
     assert [(p.stopped, p.next_due_at) for p in rows(back, Progress)] == [(None, None)]
 
 
+@pytest.mark.parametrize("waits", [True, False], ids=["it only waited", "its practitioner ended it"])
+def test_what_ended_with_the_move_is_a_task_of_the_leads_where_the_child_lives_again(waits: bool) -> None:
+    of = waiting("a", band=0) if waits else held("a", by="ann", status="closed", end_reason="moved_away", ended_at=NOON)
+    away = heard(about(of), AWAY)
+    closed = next(iter(rows(away, Consultation)), of)
+    other = held("b", by="ann", child_id=some_id("child a"), status="closed", end_reason="completed", ended_at=NOON)
+    (gone,) = rows(away, Child)
+    before = about(closed, other, known=gone, courses=rows(away, Progress), to_do=rows(away, tasks.Task))
+    back = heard(before, BACK, 2)
+    (raised,) = back.events
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.about_id, raised.team_id, raised.owner_id) == (
+        "moved_family",
+        of.consultation_id,
+        OTHER_TEAM,
+        None,
+    )
+    (task,) = rows(back, tasks.Task)
+    assert (task.consultation_id, task.child_id) == (of.consultation_id, some_id("child a"))
+    assert rows(heard(before, BACK, 2), tasks.Task) == [task]
+    assert rows(heard(before, BACK, 3), tasks.Task) != [task], "another return is another task"
+    (here,) = rows(back, Child)
+    heard(replace(before, child=here), BACK, 4).then_nothing()
+    assert heard(about(closed, known=child()), MOVED, 5).events == (), "to another team, and it was never away"
+
+
+def test_a_child_that_was_looked_for_as_it_moved_away_is_looked_for_again_when_it_comes_back() -> None:
+    missed = to_do("missed_screening")
+    away = heard(about(to_do=(missed,)), AWAY)
+    (settled,), (gone,) = rows(away, tasks.Task), rows(away, Child)
+    (raised,) = heard(about(known=gone, looked_for=(settled,)), BACK, 2).events
+    assert isinstance(raised, TaskRaised)
+    assert (raised.kind, raised.about_id, raised.team_id, raised.owner_id) == (
+        "missed_screening",
+        some_id("child a"),
+        OTHER_TEAM,
+        None,
+    )
+    done = replace(settled, outcome="done", done_at=NOON + timedelta(days=1))
+    assert heard(about(known=gone, looked_for=(settled, done)), BACK, 2).events == (), "somebody has looked since"
+    assert heard(about(known=gone, looked_for=(settled,), to_do=(missed,)), BACK, 2).events == (), "somebody looks"
+
+
+@pytest.mark.parametrize("gone", ["stillborn", "child_died", "record_sealed", "moved_away", None])
+@pytest.mark.parametrize("further", [False, True], ids=["that one stays", "that one ended in a third"])
+def test_nobody_is_sent_to_a_family_by_a_record_that_ended_in_that_of_a_lost_child(gone: Any, further: bool) -> None:
+    into, end = some_id("the other record"), some_id("child c")
+    stays = child("c", gone=gone) if further else child("b", child_id=into, gone=gone)
+    known = {"into": child("b", child_id=into, gone="merged", merged_into=end) if further else stays}
+    both = (to_do("contact_caregiver", "x"), to_do("tell_practitioner", "y"))
+    then = merged(tasks=both, at_its_end=stays if further else None, **known)
+    settled = [e.kind for e in then.events if isinstance(e, TaskDone)]
+    assert settled == ["contact_caregiver"] * (gone not in ("moved_away", None))
+    assert {t.child_id for t in rows(then, tasks.Task)} == {stays.child_id}
+    assert [t.done_at is None for t in rows(then, tasks.Task)] == [not settled, True]
+
+
+@pytest.mark.parametrize("event", [DIED, AWAY, ADOPTED])
+def test_the_doubt_whether_the_safeguarding_lead_was_told_outlasts_the_loss(event: Event) -> None:
+    doubtful = MessageDoubtful(
+        message_id=some_id("message"),
+        about_id=some_id("screening a"),
+        child_id=some_id("child a"),
+        recipient_id=some_id("safeguarding lead"),
+        recipient_kind="safeguarding_lead",
+        kind="urgent_concern",
+        attempt=1,
+        channel="email",
+        reason="cut",
+        noticed_at=NOON,
+    )
+    task = given(AboutMessage(None, None, None, None, (), ())).when(failsafes.message_doubtful, doubtful).row
+    then = heard(about(to_do=(task,)), event)
+    assert [e for e in then.events if isinstance(e, TaskDone)] == []
+
+
 def merged(*cases: Consultation, done: Any = None, **known: Any) -> Then:
     courses = tuple(begun(c) for c in cases) if done is None else done
-    beside = {"ending": None, "into": None, "merged_before": (), "tasks": (), "others": ()} | known
+    beside = {"ending": None, "into": None, "at_its_end": None, "merged_before": (), "tasks": (), "others": ()} | known
     return given(AboutTwo(cases=cases, courses=courses, **beside)).when(losses.records_merged, MERGED)
 
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from attune_contracts.referral import MeasureRecorded, SessionRecorded
+from chassis.working_days import ENGLAND
 from services.referral.domain import catalogue, measuring, sessions
 from services.referral.domain.catalogue import Measure, shown
-from services.referral.domain.direct_work import AtWork, Taken
+from services.referral.domain.clocks import running
+from services.referral.domain.direct_work import Taken
 from services.referral.domain.measuring import AtMeasuring, Measurement, changes, owed
 from services.referral.domain.refusals import (
     AnswersDoNotFit,
@@ -26,6 +28,7 @@ from services.referral.domain.refusals import (
     UnknownConsultation,
     UnknownMeasure,
 )
+from services.referral.domain.sessions import AtSession
 from services.referral.domain.tasks import Task
 from services.referral.domain.work_commands import (
     LoadIntervention,
@@ -34,7 +37,8 @@ from services.referral.domain.work_commands import (
     RecordMeasure,
     RecordSession,
 )
-from tests.referral.builders import LONG_AGO, TEAM, case, ended, held, intervention, work
+from tests.referral.builders import LONG_AGO, TEAM, case, ended, held, held_for_direct_work, intervention, work
+from tests.referral.courses import course, held_once
 from tests.support.given import NOON, Then, given, replace, some_id
 
 CASE = held("a", "ann", points=4)
@@ -42,7 +46,9 @@ UNDER_WAY = work("a")
 SECOND = timedelta(seconds=1)
 
 
-def session(attendance: str = "attended", *, found: Any = CASE, of: Any = UNDER_WAY, **said: Any) -> Then:
+def session(
+    attendance: str = "attended", *, found: Any = CASE, of: Any = UNDER_WAY, since: Any = None, **said: Any
+) -> Then:
     fields = {
         "consultation_id": some_id("case a"),
         "attendance": attendance,
@@ -51,7 +57,7 @@ def session(attendance: str = "attended", *, found: Any = CASE, of: Any = UNDER_
         "note": "They laughed.",
     }
     command = RecordSession(**{**fields, **said})
-    return given(AtWork(found, of)).by(some_id("ann")).when(sessions.record, command)
+    return given(AtSession(found, of, since)).by(some_id("ann")).when(sessions.record, command)
 
 
 def test_the_first_session_attended_is_the_first_contact() -> None:
@@ -75,6 +81,27 @@ def test_the_first_session_attended_is_the_first_contact() -> None:
     assert (kept.number, kept.work, kept.note, kept.setting) == (1, 1, "They laughed.", "home")
     (event,) = session(of=after).events
     assert (event.number, event.first_contact) == (2, False)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "before", [UNDER_WAY, work("a", first_contact_at=NOON - 9 * SECOND)], ids=["never met", "met before the reopening"]
+)
+def test_a_session_before_the_reopening_that_is_entered_late_is_not_the_first_contact_of_what_goes_on(
+    before: Any,
+) -> None:
+    reopened = replace(held_for_direct_work("a"), started_at=NOON)
+    asked_before = replace(CASE, requested_at=NOON - timedelta(days=9))
+    late = session(found=asked_before, of=before, since=reopened, session_at=NOON - SECOND)
+    (event,) = late.events
+    after, kept = late.then_decided().rows
+    assert (event.first_contact, after.attended, kept.number) == (False, 1, 1)  # type: ignore[attr-defined]
+    then = session(found=asked_before, of=after, since=reopened)
+    (event,) = then.events
+    met = then.then_decided().rows[0]
+    assert (event.first_contact, met.first_contact_at, met.attended) == (True, NOON, 2)  # type: ignore[attr-defined]
+    goes_on = course(asked_before, started_at=NOON, holdings=(held_once("direct_work"),))
+    assert "first_contact" in {c.term.clock for c in running(replace(goes_on, work=after), ENGLAND)}
+    assert {"first_contact", "contact"}.isdisjoint(c.term.clock for c in running(replace(goes_on, work=met), ENGLAND))
 
 
 def test_a_missed_session_counts_and_so_many_in_a_row_call_for_a_look_at_the_plan() -> None:

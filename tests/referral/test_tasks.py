@@ -102,6 +102,20 @@ def test_a_case_that_nobody_took_is_no_task_any_more_once_somebody_has_it(waits:
         assert (event.outcome, then.row.next_due_at) == ("no_longer_needed", None)
 
 
+def test_a_case_that_nobody_takes_is_looked_at_until_somebody_has_it_also_after_the_leads_have_it() -> None:
+    of = waiting("a")
+    task = tasks.about_case(of, "nobody_takes_case", "x", Cause(some_id("cause"), NOON)).task
+    late = given(tasks.AtTask(task, of)).when(tasks.escalate, Due(task.task_id), at=task.due_at).row
+    then = given(tasks.AtTask(late, of)).when(tasks.escalate, Due(task.task_id), at=late.due_at)
+    again = then.then(rows=(replace(late, next_due_at=datetime(2026, 3, 10, tzinfo=UTC)),)).rows[0]
+    assert (again.due_at, again.escalated) == (late.due_at, True)
+    somebody_has_it = tasks.AtTask(again, held("a", by="ben"))
+    taken = given(somebody_has_it).when(tasks.escalate, Due(task.task_id), at=again.next_due_at)
+    (event,) = taken.events
+    assert isinstance(event, TaskDone)
+    assert (event.outcome, taken.row.next_due_at) == ("no_longer_needed", None)
+
+
 ABOUT = {
     "message_id": some_id("message"),
     "about_id": some_id("case a"),
@@ -115,7 +129,8 @@ UNTOLD = MessageSuppressed(
     **ABOUT, recipient_kind="practitioner", reason="recipient_left", suppressed_at=NOON, team_id=None
 )
 DOUBTFUL = MessageDoubtful(**ABOUT, recipient_kind="caregiver", channel="email", reason="cut", noticed_at=NOON)
-NOTHING_KNOWN = AboutMessage(None, None, None, (), ())
+NOTHING_KNOWN = AboutMessage(None, None, None, None, (), ())
+NOTHING_MISSED = AboutMissed(None, None, None, None)
 
 
 def not_told(event: Any, about: AboutMessage = NOTHING_KNOWN) -> Then:
@@ -139,6 +154,26 @@ def test_a_caregiver_who_is_not_reached_is_the_task_of_who_knows_the_family() ->
     assert task_of(not_told(DOUBTFUL, known)) == ("doubtful_message", None, TEAM)
 
 
+def test_what_may_not_have_reached_a_professional_is_told_by_the_leads_once_whether_it_failed_or_not() -> None:
+    doubtful = DOUBTFUL.model_copy(update={"recipient_kind": "safeguarding_lead"})
+    then = not_told(doubtful, replace(NOTHING_KNOWN, child=child(gone="child_died")))
+    assert task_of(then) == ("tell_practitioner", None, TEAM)
+    failed = FAILED.model_copy(update={"recipient_kind": "safeguarding_lead"})
+    not_told(failed, replace(NOTHING_KNOWN, to_do=(then.row,))).then_nothing()
+
+
+def test_two_people_who_were_not_told_of_the_same_are_two_tasks() -> None:
+    known = replace(NOTHING_KNOWN, case=held("a", by="ann"))
+    to_requester = UNTOLD.model_copy(update={"recipient_id": ASKER})
+    to_practitioner = UNTOLD.model_copy(update={"recipient_id": ANN, "message_id": some_id("other message")})
+    first = not_told(to_requester, known).row
+    second = not_told(to_practitioner, replace(known, to_do=(first,))).row
+    assert (first.recipient_id, second.recipient_id) == (ASKER, ANN)
+    both = replace(known, to_do=(first, second))
+    not_told(to_requester, both).then_nothing()
+    not_told(to_practitioner, both).then_nothing()
+
+
 def test_one_message_makes_one_task_and_no_message_about_a_task_makes_another() -> None:
     task = not_told(FAILED).row
     for about in (
@@ -154,12 +189,38 @@ def test_a_message_that_ends_badly_once_more_is_a_task_once_more() -> None:
     assert len({task.task_id for task in ids}) == 2
 
 
-@pytest.mark.parametrize("reason", sorted({"pregnancy_ended", "stillborn", "child_died", "loss_in_family"}))
+SUPPRESSED = UNTOLD.model_copy(update={"recipient_kind": "caregiver"})
+LOST = pytest.mark.parametrize("gone", ["pregnancy_ended", "stillborn", "child_died", "record_sealed"])
+
+
+@pytest.mark.parametrize("reason", ["pregnancy_ended", "stillborn", "child_died", "child_adopted"])
 def test_after_a_loss_nobody_is_asked_to_reach_the_caregiver(reason: Any) -> None:
-    event = UNTOLD.model_copy(update={"recipient_kind": "caregiver", "reason": reason})
-    not_told(event).then_nothing()
-    not_told(FAILED, replace(NOTHING_KNOWN, child=child(gone="child_died"))).then_nothing()
-    assert task_of(not_told(FAILED, replace(NOTHING_KNOWN, child=child(gone="moved_away"))))
+    not_told(SUPPRESSED.model_copy(update={"reason": reason})).then_nothing()
+
+
+@LOST
+@pytest.mark.parametrize("event", [FAILED, SUPPRESSED, DOUBTFUL], ids=lambda e: type(e).__name__)
+def test_a_message_to_the_caregiver_of_a_child_that_is_gone_is_nobody_s_task(event: Any, gone: Any) -> None:
+    not_told(event, replace(NOTHING_KNOWN, child=child(gone=gone))).then_nothing()
+    merged = child(gone="merged", merged_into=some_id("child b"))
+    not_told(event, replace(NOTHING_KNOWN, child=merged, into=child("b", gone=gone))).then_nothing()
+    there = not_told(event, replace(NOTHING_KNOWN, child=merged, into=child("b")))
+    assert there.row.child_id == some_id("child b"), "it is settled with the record that stays"
+    assert task_of(not_told(event, replace(NOTHING_KNOWN, child=child(gone="moved_away"))))
+
+
+@pytest.mark.parametrize("reason", ["loss_in_family", "records_merged"])
+def test_what_somebody_wanted_to_say_about_a_child_that_lives_is_said_by_the_health_visitor(reason: Any) -> None:
+    event = SUPPRESSED.model_copy(update={"reason": reason, "health_visitor_id": BEN})
+    assert task_of(not_told(event, replace(NOTHING_KNOWN, child=child()))) == ("contact_caregiver", BEN, TEAM)
+
+
+@pytest.mark.parametrize(
+    ("reason", "to"),
+    [("already_given", "caregiver"), ("moved_away", "caregiver"), ("case_moved_on", "practitioner")],
+)
+def test_what_nobody_has_to_be_told_any_more_is_nobody_s_task(reason: Any, to: Any) -> None:
+    not_told(UNTOLD.model_copy(update={"reason": reason, "recipient_kind": to})).then_nothing()
 
 
 WHO = {"child_id": some_id("child a"), "pregnancy_id": some_id("family a"), "team_id": TEAM}
@@ -177,11 +238,24 @@ MISSED: list[tuple[Event, str]] = [
 
 @pytest.mark.parametrize(("event", "kind"), MISSED, ids=[kind for _, kind in MISSED])
 def test_what_was_missed_is_somebodys_task_once(event: Any, kind: str) -> None:
-    then = given(AboutMissed(None, None)).when(failsafes.missed, event)
+    then = given(NOTHING_MISSED).when(failsafes.missed, event)
     assert task_of(then) == (kind, BEN if kind == "missed_booklet" else None, TEAM)
     assert then.row.task_id == failsafes.task_of_missed(event)
-    given(AboutMissed(then.row, None)).when(failsafes.missed, event).then_nothing()
-    given(AboutMissed(None, held("a", by="ann"))).when(failsafes.missed, event).then_nothing()
+    given(replace(NOTHING_MISSED, known=then.row)).when(failsafes.missed, event).then_nothing()
+    given(replace(NOTHING_MISSED, case=held("a", by="ann"))).when(failsafes.missed, event).then_nothing()
+
+
+@LOST
+@pytest.mark.parametrize(("event", "kind"), MISSED, ids=[kind for _, kind in MISSED])
+def test_nobody_is_sent_to_look_for_a_child_that_is_gone(event: Any, kind: str, gone: Any) -> None:
+    """The loss is told on another topic, and may be heard of first."""
+    given(replace(NOTHING_MISSED, child=child(gone=gone))).when(failsafes.missed, event).then_nothing()
+    merged = replace(NOTHING_MISSED, child=child(gone="merged", merged_into=some_id("child b")))
+    given(replace(merged, into=child("b", gone=gone))).when(failsafes.missed, event).then_nothing()
+    then = given(replace(merged, into=child("b"))).when(failsafes.missed, event)
+    assert (then.row.kind, then.row.child_id) == (kind, some_id("child b"))
+    away = given(replace(NOTHING_MISSED, child=child(gone="moved_away"))).when(failsafes.missed, event)
+    assert away.row.kind == kind
 
 
 def test_a_lapsed_certificate_is_a_task_beside_what_the_pool_does() -> None:

@@ -8,6 +8,7 @@ from attune_contracts.referral import CaseHandedOver
 from chassis.decision import Cause
 from services.referral.domain import whole_caseload
 from services.referral.domain.commands import HandOverCaseload
+from services.referral.domain.consultation import Terms
 from services.referral.domain.refusals import NotInThisPool, PreviewOutOfDate, TooManyCases
 from services.referral.domain.whole_caseload import Caseloads, Preview, preview
 from tests.referral.builders import TEAM, held, member, pool
@@ -53,6 +54,7 @@ def test_what_was_shown_is_what_happens() -> None:
     *cases, after = then.then_decided().rows
     assert [c.assigned_to for c in cases] == [BEN, CYD, None]
     assert (cases[2].waiting_since, cases[2].place, cases[2].not_to) == (NOON, NOON, ANN)
+    assert cases[2].terms == Terms(without_owner_since=NOON)
     assert [m.used_points for m in after.members] == [n.after for n in shown(no_place="waits").loads]
     assert after.next_due_at == NOON
     assert all(isinstance(e, CaseHandedOver) and e.reason == "manual" for e in then.events)

@@ -16,6 +16,7 @@ from services.referral.domain.placing import (
     assigned,
     case_assigned,
     case_handed_over,
+    given_back,
     grown,
     in_line,
     joined_list,
@@ -192,7 +193,7 @@ class _Look:
         left = self.leaving.get(case.consultation_id)
         if left is None and not case.unsettled:
             return
-        waits = on_the_list(case, self.policy)
+        waits = on_the_list(case, self.policy) if left is None else given_back(case, self.policy, self.at)
         self.rows.append(waits)
         if left is None:
             self._tell(case, joined_list(case, anybody=bool(self.seats.takers), at=self.at))

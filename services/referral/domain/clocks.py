@@ -68,7 +68,7 @@ def running(course: Course, calendar: Calendar) -> tuple[Running, ...]:
     if case.status not in OPEN or progress.stopped is not None:
         return ()
     met_at = course.work.first_contact_at if course.work is not None else None
-    met = met_at is not None and met_at >= progress.started_at
+    met = progress.of_this_run(met_at) is not None
     found = []
     for clock, since in _started(case, progress, met=met):
         term = rules.term(clock)
@@ -90,6 +90,9 @@ def _started(case: Consultation, progress: Progress, *, met: bool) -> Iterable[t
         yield "held", held[-1].held_at if again else start
     if case.assigned_at is not None and not held and not met:
         yield "contact", case.assigned_at  # a failsafe: somebody has the case, and nothing comes of it
+    if case.waiting_since is not None and (held or met):
+        left_at = case.terms.without_owner_since if case.terms is not None else None
+        yield "contact", left_at or case.waiting_since  # what was begun goes on with nobody
     unreported = progress.unreported
     if unreported is not None:
         yield "reported", unreported.held_at

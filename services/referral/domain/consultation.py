@@ -50,7 +50,6 @@ class Standing(Reply):
 
 POINTS = STANDARD.points
 """What each kind of work weighs, unless the policy of its team says otherwise when the pool first looks at it."""
-
 TRIAGE_RULE_VERSION = 1
 """Of the rule that accepts at once what the pathway asks for, and what no person is to triage."""
 
@@ -70,6 +69,8 @@ class Terms:
     """The pool is to take the case from its practitioner, for this reason."""
     points_wanted: int | None = None
     """The case is to weigh this with its practitioner, as soon as there are the points: direct work."""
+    without_owner_since: datetime | None = None
+    """Its practitioner gave it back or lost it then, and nobody has had it since."""
 
 
 @value(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class DirectWork:
     attended: int = 0
     missed_in_a_row: int = 0
     first_contact_at: datetime | None = None
+    """When the family was first met, in this work or before it; since a reopening, anew."""
     taken: tuple[Taken, ...] = ()
     end_reason: WorkEndReason | None = None
     ended_by: UUID | None = None
@@ -161,8 +162,8 @@ def plan(found: AtPlanning, command: PlanDirectWork, cause: Cause) -> Decision[W
         raise CaseOnlyOffered
     if found.work is not None and found.work.status != "ended":
         raise DirectWorkGoesOn
-    held = found.progress.held_now if found.progress is not None else ()
-    if not held or held[-1].outcome not in WITH_FAMILY:
+    progress = found.progress
+    if progress is None or not progress.held_now or progress.held_now[-1].outcome not in WITH_FAMILY:
         raise NotHeldForDirectWork
     if found.intervention is None:
         raise UnknownIntervention
@@ -186,6 +187,7 @@ def plan(found: AtPlanning, command: PlanDirectWork, cause: Cause) -> Decision[W
         planned_by=by,
         planned_at=cause.at,
         correlation_id=cause.correlation_id,
+        first_contact_at=progress.of_this_run(found.work.first_contact_at) if found.work is not None else None,
         earlier=(*found.work.earlier, _past(found.work)) if found.work is not None else (),
     )
     return Decision(rows=(_asks(case, work.points), work), reply=_reply(work), due=(case.team_id,))

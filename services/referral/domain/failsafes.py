@@ -11,14 +11,14 @@ from attune_contracts.workforce import CompetenceExpired, CompetenceSuspended
 from chassis.decision import NOTHING, Cause, Decision, derived_id
 from chassis.value import replace, value
 from services.referral.domain import membership, tasks
-from services.referral.domain.children import Child
+from services.referral.domain.children import Child, Record
 from services.referral.domain.consultation import Consultation
 from services.referral.domain.pool import Pool
 
-QUIET = frozenset(
-    {"pregnancy_ended", "stillborn", "child_died", "child_adopted", "record_sealed", "records_merged", "loss_in_family"}
-)
-"""After these a caregiver is not written to, and it is nobody's task to reach them by other ways."""
+QUIET = frozenset({"pregnancy_ended", "stillborn", "child_died", "child_adopted", "record_sealed"})
+"""After these a caregiver is not written to about the child, and it is nobody's task to reach them by other ways."""
+NEEDLESS = frozenset({"already_given", "moved_away", "case_moved_on"})
+"""For these a message was held back because nobody has to be told any more: it is nobody's task either."""
 
 NotTold = MessageFailed | MessageSuppressed | MessageDoubtful
 Missed = ScreeningMissed | BookletMissed | ConsultationOverdueForConcern
@@ -33,17 +33,26 @@ class AboutMessage:
     """The task that the message itself is about."""
     case: Consultation | None
     child: Child | None
+    into: Child | None
+    """The record that the child's own has ended in."""
     of_child: tuple[Consultation, ...]
     """The latest consultation about the child: who asked for it knows the family."""
     to_do: tuple[tasks.Task, ...]
 
+    @property
+    def record(self) -> Record:
+        return Record(self.child, self.into)
+
 
 @value(frozen=True, slots=True)
 class AboutMissed:
-    """The task that something missed has made, and the consultation that would show that nothing was missed."""
+    """The task that something missed has made, the consultation that would show that nothing was missed, the child."""
 
     known: tasks.Task | None
     case: Consultation | None
+    child: Child | None
+    into: Child | None
+    """The record that the child's own has ended in."""
 
 
 @value(frozen=True, slots=True)
@@ -70,10 +79,12 @@ def task_of_lapse(event: Lapsed) -> UUID:
 
 def message_not_told(about: AboutMessage, event: MessageFailed | MessageSuppressed, cause: Cause) -> Decision:
     """A caregiver is the named health visitor's task; anybody else the leads', who find another way to tell them."""
+    reason = event.reason if isinstance(event, MessageSuppressed) else None
+    if reason in NEEDLESS:
+        return NOTHING
     if event.recipient_kind != "caregiver":
         return _message_task(about, event, "tell_practitioner", None, cause)
-    gone = about.child.gone if about.child is not None else None
-    if gone in QUIET or (isinstance(event, MessageSuppressed) and event.reason in QUIET):
+    if about.record.gone in QUIET or reason in QUIET:
         return NOTHING
     knows = about.case or next(iter(about.of_child), None)
     owner = event.health_visitor_id or (knows.requested_by if knows is not None else None)
@@ -81,18 +92,25 @@ def message_not_told(about: AboutMessage, event: MessageFailed | MessageSuppress
 
 
 def message_doubtful(about: AboutMessage, event: MessageDoubtful, cause: Cause) -> Decision:
-    """Nobody can tell whether it arrived, so somebody asks."""
+    """Nobody can tell whether it arrived, so somebody asks.
+
+    A professional is told then, whatever has become of the child; a caregiver is not asked after a loss.
+    """
+    if event.recipient_kind != "caregiver":
+        return _message_task(about, event, "tell_practitioner", None, cause)
+    if about.record.gone in QUIET:
+        return NOTHING
     return _message_task(about, event, "doubtful_message", event.health_visitor_id, cause)
 
 
 def _message_task(about: AboutMessage, event: NotTold, kind: TaskKind, owner_id: UUID | None, cause: Cause) -> Decision:
     """A message about a task makes no task, and one about what is somebody's task already neither: no circles.
 
-    A message that is sent again may end badly again, and is a task again.
+    Two people who were not told are two tasks. A message that is sent again may end badly again, and is a task again.
     """
     if about.subject is not None:
         return NOTHING
-    if any(t.kind == kind and t.done_at is None for t in about.to_do):
+    if any((t.kind, t.recipient_id) == (kind, event.recipient_id) and t.done_at is None for t in about.to_do):
         return NOTHING
     case, child = about.case, about.child
     team_id = event.team_id or (case.team_id if case is not None else child.team_id if child is not None else None)
@@ -101,16 +119,17 @@ def _message_task(about: AboutMessage, event: NotTold, kind: TaskKind, owner_id:
         event.about_id,
         cause,
         consultation_id=case.consultation_id if case is not None else None,
-        child_id=event.child_id,
+        child_id=about.record.id_of(event.child_id),
         team_id=team_id,
         owner_id=owner_id,
     )
-    return Decision(rows=(made.task,), events=(made.told,))
+    return Decision(rows=(replace(made.task, recipient_id=event.recipient_id),), events=(made.told,))
 
 
 def missed(about: AboutMissed, event: Missed, cause: Cause) -> Decision:
     """Somebody looks for the child. Where the consultation is there after all, only the news of it was late."""
-    if about.known is not None or about.case is not None:
+    record = Record(about.child, about.into)
+    if about.known is not None or about.case is not None or record.gone in QUIET:
         return NOTHING
     kind, about_id, owner = _missed(event)
     made = tasks.raised(
@@ -118,7 +137,7 @@ def missed(about: AboutMissed, event: Missed, cause: Cause) -> Decision:
         about_id,
         cause,
         task_id=task_of_missed(event),
-        child_id=event.child_id,
+        child_id=record.id_of(event.child_id),
         team_id=event.team_id,
         owner_id=owner,
     )

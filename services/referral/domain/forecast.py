@@ -10,6 +10,8 @@ RULE = "points-per-week"
 RULE_VERSION = 1
 WEEKS = 8
 """So far back it is counted how many points the team's ended cases gave back."""
+FARTHEST = 520
+"""Weeks beyond which no day is named: what a team gives back will not be the same for ten years."""
 
 
 @value(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Forecast:
     freed_points: int
     weeks: int | None
     expected_by: datetime | None
+    """Null also where that is more than `FARTHEST` weeks ahead."""
 
 
 def forecast(of: Outlook, at: datetime) -> Forecast:
@@ -54,7 +57,7 @@ def forecast(of: Outlook, at: datetime) -> Forecast:
         free_points=of.free_points,
         freed_points=of.freed_points,
         weeks=weeks,
-        expected_by=None if weeks is None else at + timedelta(weeks=weeks),
+        expected_by=None if weeks is None or weeks > FARTHEST else at + timedelta(weeks=weeks),
     )
 
 

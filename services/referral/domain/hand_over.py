@@ -9,7 +9,7 @@ from chassis.value import replace, value
 from services.referral.domain.assignment import Seat, Seats
 from services.referral.domain.commands import HandOverCase
 from services.referral.domain.consultation import Consultation, still_open
-from services.referral.domain.placing import case_handed_over, named, nobody_takes, on_the_list
+from services.referral.domain.placing import case_handed_over, given_back, named, nobody_takes
 from services.referral.domain.pool import Pool, available
 from services.referral.domain.refusals import (
     CaseAlreadyTheirs,
@@ -48,7 +48,7 @@ def hand_over(at_hand: CaseInPool, command: HandOverCase, cause: Cause) -> Decis
         raise CaseAlreadyTheirs
     seats = Seats(pool.members, cause.at)
     if command.to_practitioner_id is None:
-        moved = replace(on_the_list(case, pool.policy), not_to=case.assigned_to)
+        moved = replace(given_back(case, pool.policy, cause.at), not_to=case.assigned_to)
     else:
         seat = _free_seat(seats, command, case)
         seat.put(seat.used + case.points)

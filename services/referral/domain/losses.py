@@ -18,13 +18,14 @@ from attune_contracts.screening import (
     PregnancyEnded,
     RecordsMerged,
 )
-from chassis.decision import NOTHING, Cause, Decision, Following
+from chassis.decision import NOTHING, Cause, Decision, Following, derived_id
 from chassis.value import replace, value
 from services.referral.domain import ages, tasks
-from services.referral.domain.children import Child, Gone
+from services.referral.domain.children import Child, Gone, Record
 from services.referral.domain.consultation import OPEN, Consultation
 from services.referral.domain.ending import closed
 from services.referral.domain.progress import Progress, begun, looked_at_again
+from services.referral.domain.tasks import Task
 
 END: dict[Gone, EndReason] = {
     "pregnancy_ended": "pregnancy_ended",
@@ -51,6 +52,8 @@ class AboutChild:
     cases: tuple[Consultation, ...]
     courses: tuple[Progress, ...]
     tasks: tuple[tasks.Task, ...]
+    looked_for: tuple[Task, ...] = ()
+    """The latest tasks about a missed screening that are off the list."""
 
 
 @value(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class AboutTwo:
 
     ending: Child | None
     into: Child | None
+    at_its_end: Child | None
+    """The record that `into` has ended in itself."""
     merged_before: tuple[Child, ...]
     """Records that had ended in the one that ends now."""
     cases: tuple[Consultation, ...]
@@ -112,17 +117,47 @@ def child_moved(about: AboutChild, event: ChildMoved, cause: Cause) -> Decision:
     child = _known(about.child, event, event.to_team_id or event.team_id, cause.at)
     if event.to_team_id is None:
         return _lost(about, child, "moved_away", cause)
-    rows: list[Any] = [replace(child, gone=None) if child.gone == "moved_away" else child]
-    events: list[Following] = []
-    for case in about.cases:
-        if case.status in OPEN and case.team_id != event.to_team_id:
-            raised = tasks.about_case(case, "moved_family", str(cause.id), cause)
-            rows.append(raised.task)
-            events.append(raised.told)
+    elsewhere = [c for c in about.cases if c.status in OPEN and c.team_id != event.to_team_id]
+    raised = [tasks.about_case(case, "moved_family", str(cause.id), cause) for case in elsewhere]
+    if child.gone == "moved_away":
+        child = replace(child, gone=None)
+        raised += _taken_up_again(about, child, cause)
     moved_back = [replace(p, stopped=None) for p in about.courses if p.stopped == "moved_away"]
     open_again = _open_courses(about.cases, moved_back)
-    rows += [looked_at_again(p, cause.at) if p in open_again else p for p in moved_back]
-    return Decision(rows=tuple(rows), events=tuple(events))
+    courses = [looked_at_again(p, cause.at) if p in open_again else p for p in moved_back]
+    return Decision(rows=(child, *(r.task for r in raised), *courses), events=tuple(r.told for r in raised))
+
+
+def _taken_up_again(about: AboutChild, child: Child, cause: Cause) -> Iterable[tasks.Raised]:
+    """What ended as the family left is looked at by the leads of the team where it lives now: nothing begins anew."""
+    for case in about.cases:
+        if case.end_reason == "moved_away":
+            yield tasks.raised(
+                "moved_family",
+                case.consultation_id,
+                cause,
+                task_id=derived_id(case.consultation_id, f"task:moved_family:{cause.id}"),
+                consultation_id=case.consultation_id,
+                child_id=child.child_id,
+                team_id=child.team_id,
+                correlation_id=case.correlation_id,
+            )
+    latest = max(about.looked_for, key=_done_at, default=None)
+    if latest is None or latest.outcome == "done" or any(t.kind == "missed_screening" for t in about.tasks):
+        return
+    yield tasks.raised(
+        "missed_screening",
+        child.child_id,
+        cause,
+        task_id=derived_id(child.child_id, f"task:missed_screening:{cause.id}"),
+        child_id=child.child_id,
+        team_id=child.team_id,
+        correlation_id=latest.correlation_id,
+    )
+
+
+def _done_at(task: Task) -> datetime:
+    return task.done_at or task.raised_at
 
 
 def records_merged(about: AboutTwo, event: RecordsMerged, cause: Cause) -> Decision:
@@ -140,8 +175,15 @@ def records_merged(about: AboutTwo, event: RecordsMerged, cause: Cause) -> Decis
             goes_on = courses.get(case.consultation_id) or _goes_on_under(begun(case), into)
             courses[case.consultation_id] = looked_at_again(goes_on, cause.at)
     rows += courses.values()
-    rows += [replace(t, child_id=into) for t in about.tasks]
     events: list[Following] = []
+    gone = Record(about.into, about.at_its_end).gone
+    for task in (replace(t, child_id=into) for t in about.tasks):
+        if gone is None or gone == "moved_away" or task.kind in KEPT:
+            rows.append(task)
+            continue
+        done, told = tasks.settled(task, cause.at)
+        rows.append(done)
+        events.append(told)
     for case in about.cases:
         if case.status in OPEN and (into != event.into_child_id or any(o.status in OPEN for o in about.others)):
             raised = tasks.about_case(replace(case, child_id=into), "merged_records", str(cause.id), cause)

@@ -70,8 +70,10 @@ def wants_points(case: Consultation) -> bool:
 
 
 def stays(terms: Terms | None) -> Terms | None:
-    """The terms without a reason to leave."""
-    return terms if terms is None or terms.leaves is None else replace(terms, leaves=None)
+    """The terms without a reason to leave, and of no case that was left."""
+    if terms is None or (terms.leaves is None and terms.without_owner_since is None):
+        return terms
+    return replace(terms, leaves=None, without_owner_since=None)
 
 
 def named(case: Consultation, practitioner_id: UUID, at: datetime) -> Consultation:
@@ -107,9 +109,18 @@ def on_the_list(case: Consultation, policy: Policy | None) -> Consultation:
     )
 
 
+def given_back(case: Consultation, policy: Policy | None, at: datetime) -> Consultation:
+    """A case that somebody had, in the waiting list again: from now on it is without an owner."""
+    waits = on_the_list(case, policy)
+    return replace(waits, terms=replace(waits.terms or Terms(), without_owner_since=at))
+
+
 def nobody_takes(case: Consultation, seats: Seats, cause: Cause) -> tasks.Raised | None:
-    """The leads' task where a case goes on the list, and nobody is there who may take it or has not given it back."""
-    if any(seat.id not in case.barred for seat in seats.takers):
+    """The leads' task where a case goes on the list, and nobody is there who may take it and could ever hold it.
+
+    Whoever has given it back does not get it again.
+    """
+    if any(seat.capacity >= case.points and seat.id not in case.barred for seat in seats.takers):
         return None
     return tasks.about_case(case, "nobody_takes_case", str(cause.id), cause)
 

@@ -113,6 +113,10 @@ class Progress:
         """Holdings since the request or the latest reopening."""
         return tuple(h for h in self.holdings if h.held_at >= self.started_at)
 
+    def of_this_run(self, at: datetime | None) -> datetime | None:
+        """The instant, where it is not before the request or the latest reopening."""
+        return at if at is not None and at >= self.started_at else None
+
     @property
     def unreported(self) -> Holding | None:
         """The earliest holding whose plan nobody has written yet."""

@@ -8,8 +8,9 @@ from uuid import UUID
 from attune_contracts.referral import Attendance, SessionRecorded
 from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace, value
-from services.referral.domain.consultation import staff, still_open
-from services.referral.domain.direct_work import AtWork, DirectWork, child_of
+from services.referral.domain.consultation import Consultation, staff, still_open
+from services.referral.domain.direct_work import DirectWork, child_of
+from services.referral.domain.progress import Progress, begun
 from services.referral.domain.refusals import (
     CaseHasNoPractitioner,
     NoDirectWork,
@@ -37,6 +38,15 @@ class Session:
     recorded_at: datetime
 
 
+@value(frozen=True, slots=True)
+class AtSession:
+    """A case, its direct work, and its course: since when the family is to be met."""
+
+    case: Consultation | None
+    work: DirectWork | None
+    progress: Progress | None
+
+
 class SessionKept(Reply):
     """Which session it was, and whether so many were missed that the plan should be looked at."""
 
@@ -46,7 +56,7 @@ class SessionKept(Reply):
     review: bool
 
 
-def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[SessionKept]:
+def record(found: AtSession, command: RecordSession, cause: Cause) -> Decision[SessionKept]:
     """Every planned session counts, whether or not it took place. The first one attended is the first contact."""
     case, work = still_open(found.case), found.work
     by = staff(cause)
@@ -60,13 +70,15 @@ def record(found: AtWork, command: RecordSession, cause: Cause) -> Decision[Sess
         raise SessionBeforeTheRequest
     attended = command.attendance == "attended"
     missed = {"attended": 0, "missed": work.missed_in_a_row + 1}.get(command.attendance, work.missed_in_a_row)
-    first = attended and work.first_contact_at is None
+    progress = found.progress or begun(case)
+    met_at = progress.of_this_run(work.first_contact_at)
+    first = attended and met_at is None and command.session_at >= progress.started_at
     after = replace(
         work,
         sessions=work.sessions + 1,
         attended=work.attended + attended,
         missed_in_a_row=missed,
-        first_contact_at=command.session_at if first else work.first_contact_at,
+        first_contact_at=command.session_at if first else met_at,
     )
     session = _session(after, command, case.assigned_to, by, cause)
     event = _recorded(session, child_of(case, work), case.team_id, first_contact=first)

@@ -70,6 +70,8 @@ class Task:
     done_by: UUID | None = None
     done_at: datetime | None = None
     next_due_at: datetime | None = None
+    recipient_id: UUID | None = None
+    """Whom a message did not reach; null where the task is about none, or nobody was known."""
 
 
 class TaskStands(Reply):
@@ -227,9 +229,10 @@ def escalate(at: AtTask, _: Due, cause: Cause) -> Decision:
     if task.kind == "nobody_takes_case" and (case is None or case.waiting_since is None):
         done, told = settled(task, cause.at)  # somebody has it, or it has ended
         return Decision(rows=(done,), events=(told,))
-    if task.escalated:
-        return Decision(rows=(replace(task, next_due_at=None),))
     again = cause.calendar.end_of_working_day(cause.at, ESCALATED_DAYS)
+    if task.escalated:
+        look_at = again if task.kind == "nobody_takes_case" else None  # until somebody has it
+        return Decision(rows=(replace(task, next_due_at=look_at),))
     late = replace(task, escalated=True, due_at=again, next_due_at=again)
     moved, event = _handed(late, None, "escalated", None, cause.at)
     return Decision(rows=(moved,), events=(event,))

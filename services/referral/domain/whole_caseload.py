@@ -10,7 +10,7 @@ from chassis.value import replace, value
 from services.referral.domain.assignment import Seats
 from services.referral.domain.commands import HandOverCaseload, WhereNoPlace
 from services.referral.domain.consultation import Consultation
-from services.referral.domain.placing import case_handed_over, named, nobody_takes, on_the_list
+from services.referral.domain.placing import case_handed_over, given_back, named, nobody_takes
 from services.referral.domain.pool import Pool
 from services.referral.domain.refusals import NotInThisPool, PreviewOutOfDate, TooManyCases
 
@@ -82,7 +82,7 @@ def hand_over(found: Caseloads, command: HandOverCaseload, cause: Cause) -> Deci
         event = case_handed_over(case, command.from_practitioner_id, move.to_practitioner_id, "manual", cause.at)
         events.append(Following(event, case.correlation_id))
         if move.to_practitioner_id is None:
-            waits = replace(on_the_list(case, pool.policy), not_to=command.from_practitioner_id)
+            waits = replace(given_back(case, pool.policy, cause.at), not_to=command.from_practitioner_id)
             rows.append(waits)
             raised = nobody_takes(waits, seats, cause)
             if raised is not None:

@@ -319,6 +319,7 @@ CREATE TABLE tasks (
     done_by uuid,
     done_at timestamptz,
     next_due_at timestamptz,
+    recipient_id uuid DEFAULT NULL,
 
     CONSTRAINT done_task_says_how CHECK ((done_at IS NULL) = (outcome IS NULL)),
     CONSTRAINT done_task_is_not_due CHECK (done_at IS NULL OR next_due_at IS NULL)
@@ -329,6 +330,8 @@ CREATE INDEX tasks_of_owner ON tasks (owner_id, due_at) WHERE done_at IS NULL;
 CREATE INDEX tasks_of_team ON tasks (team_id, due_at) WHERE done_at IS NULL AND owner_id IS NULL;
 CREATE INDEX tasks_about ON tasks (about_id) WHERE done_at IS NULL;
 CREATE INDEX tasks_of_child ON tasks (child_id) WHERE done_at IS NULL AND child_id IS NOT NULL;
+CREATE INDEX tasks_of_screenings_missed ON tasks (child_id, done_at)
+    WHERE kind = 'missed_screening' AND done_at IS NOT NULL;
 
 -- What the service decides for itself; one row.
 CREATE TABLE rules (
