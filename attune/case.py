@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -37,10 +37,9 @@ def case(
 
     with readable_errors(Refusal):
         addresses = Addresses.running(stack)
-        found, entries = asyncio.run(_read(addresses, child_id))
+        found, entries, now = asyncio.run(_read(addresses, child_id))
     if not entries:
         complain(f"no service knows anything about {found}")
-    now = datetime.now(UTC)
     opens = left_open(entries, now)
     if as_json:
         typer.echo(json.dumps(document(found, entries, opens, now), indent=2))
@@ -50,9 +49,13 @@ def case(
         Console(highlight=False).print(shown(found, entries, opens, now))
 
 
-async def _read(addresses: Addresses, wanted: str) -> tuple[UUID, list[Entry]]:
+async def _read(addresses: Addresses, wanted: str) -> tuple[UUID, list[Entry], datetime]:
+    from attune.asking import Asking
+    from attune.clock import present
+
     child_id = await resolved(addresses, wanted)
-    return child_id, await timeline(addresses, child_id)
+    async with Asking(addresses) as asking:
+        return child_id, await timeline(addresses, child_id), await present(asking)
 
 
 async def timeline(addresses: Addresses, child_id: UUID) -> list[Entry]:

@@ -23,6 +23,16 @@ async def time_of(asking: Asking, service: str | None = None) -> datetime:
     return max(datetime.fromisoformat(answer["now"]) for answer in told)
 
 
+async def present(asking: Asking) -> datetime:
+    """The instant that the system goes by: this machine's where its time cannot be set. Raises as `time_of`."""
+    try:
+        return await time_of(asking)
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        return datetime.now(UTC)
+
+
 async def set_ahead(asking: Asking, to: datetime, *, settle: Callable[[], Awaitable[None]] | None = None) -> None:
     """Sets the time of every service ahead; only then one after the other does what has come due.
 

@@ -193,13 +193,17 @@ def _told(owner: UUID | None, about: UUID, story: Story) -> bool:
 
 
 _UNDELIVERED = (notification.MessageFailed, notification.MessageDoubtful, notification.MessageSuppressed)
-_ENDS = (notification.MessageSent, *_UNDELIVERED)
+_ENDS = (notification.MessageSent, notification.MessageDelivered, *_UNDELIVERED)
 
 
 def _undelivered(story: Story) -> list[Open]:
     last = {e.message_id: (at, e) for at, e in story if isinstance(e, _ENDS)}
+    found = [(at, e) for at, e in last.values() if isinstance(e, _UNDELIVERED)]
     return [
-        Open(f"message {short(e.message_id)} {kind_of(e.type).partition('-')[2]} ({words(e.reason)})", at, wrong=True)
-        for at, e in last.values()
-        if isinstance(e, _UNDELIVERED)
+        Open(
+            f"message {short(e.message_id)} {kind_of(e.type).partition('-')[2]} ({words(e.reason)})",
+            at,
+            wrong=not isinstance(e, notification.MessageSuppressed),
+        )
+        for at, e in found
     ]

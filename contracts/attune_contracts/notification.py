@@ -41,6 +41,9 @@ SuppressedReason = Literal[
     "child_adopted",
     "records_merged",
     "loss_in_family",
+    "already_given",
+    "moved_away",
+    "case_moved_on",
 ]
 GivenHow = Literal["in_person", "post", "email", "text"]
 
@@ -75,7 +78,7 @@ class MessageSent(_AboutMessage):
 
 
 class MessageDelivered(_AboutMessage):
-    """The channel reports that the message reached the address; not that a person read it."""
+    """The channel reports, or a person found out, that the message reached the address; not that anybody read it."""
 
     channel: Channel
     delivered_at: Instant

@@ -10,11 +10,18 @@ from uuid import UUID
 from attune.facts import Letter
 from attune.fault import Fault
 from attune_contracts.event import Event
-from attune_contracts.notification import MessageDoubtful, MessageFailed, MessageSent, MessageSuppressed
+from attune_contracts.notification import (
+    MessageDelivered,
+    MessageDoubtful,
+    MessageFailed,
+    MessageSent,
+    MessageSuppressed,
+)
 from faults.checks.facts import Judged, Observed
 
 _STANDS: dict[type[Event], str] = {
     MessageSent: "sent",
+    MessageDelivered: "sent",
     MessageFailed: "failed",
     MessageSuppressed: "suppressed",
     MessageDoubtful: "doubtful",

@@ -17,8 +17,9 @@ from chassis.telemetry import CHANNEL_FAILING, DELIVERIES
 from services.notification.channels.channel import Channel, Letter
 from services.notification.channels.channel import Result as ChannelResult
 from services.notification.domain.commands import RecordDelivery
+from services.notification.domain.delivery import in_a_digest
 from services.notification.domain.message import Message, Result
-from services.notification.domain.policy import Allowed, Standing, Wait, may_send
+from services.notification.domain.policy import Allowed, Wait, may_send
 from services.notification.lane import Lane, Shape
 from services.notification.letters import Letters, UnreadableTemplate
 from services.notification.store import Addressee
@@ -172,7 +173,7 @@ class Courier:
             attempt=message.attempt,
             written_at=now,
             to_caregiver=message.recipient_kind == "caregiver",
-            in_digest=_is_gathered(message, addressee.standing),
+            in_digest=in_a_digest(message, addressee.standing),
         )
 
     async def _send(self, lane: Lane, letters: list[Letter]) -> Sequence[ChannelResult]:
@@ -219,11 +220,6 @@ def _count(message: Message) -> None:
 def _is_together(first: Letter, following: Letter) -> bool:
     """One digest of the same person: nothing is added to a letter that is tried again, or that goes alone."""
     return first.in_digest and following.in_digest and first.recipient_id == following.recipient_id
-
-
-def _is_gathered(message: Message, standing: Standing) -> bool:
-    """Whether it comes together with others; what is urgent or tried again goes alone."""
-    return bool(standing.terms and standing.terms.digest_at) and message.may_be_gathered
 
 
 def _report(

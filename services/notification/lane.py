@@ -15,8 +15,8 @@ from services.notification.domain.message import Message
 
 LONGEST_WAIT_S = 300.0
 MOST_IN_DIGEST = 50
-WAITED_FOR_ITS_HOUR = timedelta(minutes=10)
-"""Longer than any lease, so that what goes at once goes alone."""
+WAITED_FOR_ITS_HOUR = timedelta(minutes=3)
+"""From its record to the end of its lease; longer than any lease alone, so that what goes at once goes alone."""
 
 
 @dataclass(frozen=True, slots=True)

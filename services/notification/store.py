@@ -19,7 +19,7 @@ from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message, S
 from services.notification.domain.policy import Duty, Recipient, Standing, duty_key
 from services.notification.domain.receipt import AtReceipt, UnmatchedReceipt
 from services.notification.domain.recipient import AtDuty
-from services.notification.domain.telling import Addressed
+from services.notification.domain.telling import Addressed, AtHandOver
 
 
 def _nobody(_: object) -> None:
@@ -39,7 +39,17 @@ told_of_assignment = State(
 )
 told_who_asked = State(Addressed, practitioner=recipients.by(_nobody), requester=recipients.by("requested_by"))
 told_of_hand_over = State(
-    Addressed, practitioner=recipients.by("to_practitioner_id"), requester=recipients.by("requested_by")
+    AtHandOver,
+    practitioner=recipients.by("to_practitioner_id"),
+    requester=recipients.by("requested_by"),
+    untold=messages.many(
+        "consultation_id",
+        column="about_id",
+        where="kind = 'case_assigned_to_you' AND status = 'pending'",
+        holds=lambda message: message.kind == "case_assigned_to_you" and message.status == "pending",
+        order="message_id",
+        limit=100,
+    ),
 )
 told_of_themselves = recipients.by("practitioner_id")
 recipient = recipients.by("recipient_id")
@@ -50,13 +60,26 @@ at_result = State(AtResult, message=message, family=families.by("pregnancy_id"))
 family = families.by("pregnancy_id")
 
 
+def _waits(message: Message) -> bool:
+    return message.recipient_kind == "caregiver" and message.status == "pending"
+
+
 def _waiting(key_of: str, *, column: str) -> Many:
     """Messages to caregivers that have not begun to leave."""
     where = "recipient_kind = 'caregiver' AND status = 'pending'"
-    return messages.many(key_of, column=column, where=where, order="message_id", limit=1000)
+    return messages.many(key_of, column=column, where=where, holds=_waits, order="message_id", limit=1000)
 
 
 _to_its_caregivers = _waiting("pregnancy_id", column="about_id")
+_on_their_way = messages.many(
+    "pregnancy_id",
+    column="about_id",
+    where="recipient_kind = 'caregiver' AND status IN ('pending', 'sending')",
+    holds=lambda message: message.recipient_kind == "caregiver" and message.status in OPEN,
+    order="message_id",
+    limit=1000,
+)
+of_sending = State(Waiting, family=family, messages=_on_their_way)
 of_family = State(Waiting, family=family, messages=_to_its_caregivers)
 of_merging = State(Merging, family=family, messages=_to_its_caregivers, merged=merged_records.by("child_id"))
 of_child = State(Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"))

@@ -15,7 +15,7 @@ import pytest
 
 from attune_contracts.event import Event
 from attune_contracts.referral import SafeguardingRaised
-from attune_contracts.screening import ChildDied, PregnancyRegistered, RecordsMerged
+from attune_contracts.screening import ChildDied, PregnancyEnded, PregnancyRegistered, RecordsMerged
 from chassis.database import Pool
 from services.notification import store
 from services.notification.channels.file import FileChannel, letters_in
@@ -28,10 +28,19 @@ from services.notification.domain.commands import (
     SetRecipient,
 )
 from services.notification.domain.message import Message
-from tests.notification.examples import CASE, CHILD, OTHER, TEAM, VISITOR, screening_completed, waiting_list_joined
+from tests.notification.examples import (
+    CASE,
+    CHILD,
+    OTHER,
+    TEAM,
+    VISITOR,
+    after,
+    screening_completed,
+    waiting_list_joined,
+)
 from tests.notification.mail_server import MailServer
 from tests.notification.running import Instance, at_work, until
-from tests.notification.test_families import ENDS, FATHER, MOTHER, PREGNANCY, TWIN, born, registered
+from tests.notification.test_families import ENDS, FATHER, MOTHER, PREGNANCY, TWIN, about, born, registered
 from tests.notification.test_on_postgres import email, mail
 from tests.support.given import some_id
 
@@ -142,6 +151,33 @@ async def test_what_waits_is_stopped_at_once_by_a_loss(pool: Pool, path: Path, r
         await until(pool, {"suppressed": 1})
         assert (await the_message(pool)).reason == reason
     assert sent(path) == []
+
+
+async def test_p2_what_two_losses_heard_together_stop_is_told_once(pool: Pool, path: Path) -> None:
+    async with a_family(pool, path, registered(TWIN)) as notification:
+        notification.later_s = TO_EVENING
+        await please_call(notification)
+        ends = [PregnancyEnded(**about(c), reason="loss", ended_at=after(seconds=0)) for c in (CHILD, TWIN)]
+        await notification.hear(*ends)
+    assert len(await told(pool, "message-suppressed")) == 1
+
+
+async def test_p4_whoever_visits_the_family_hears_what_a_risk_stopped(pool: Pool, path: Path) -> None:
+    async with a_family(pool, path) as notification:
+        notification.later_s = TO_EVENING
+        await please_call(notification)
+        raised = SafeguardingRaised(
+            consultation_id=CASE,
+            child_id=CHILD,
+            team_id=TEAM,
+            raised_by=OTHER,
+            during="triage",
+            raised_at=after(seconds=0),
+        )
+        await notification.hear(raised)
+        await eventually(pool, "safety_flag")
+        (not_told,) = [e for e in await told(pool, "message-suppressed") if e["recipient_kind"] == "caregiver"]
+    assert (not_told["reason"], not_told["health_visitor_id"]) == ("safety_flag", str(VISITOR))
 
 
 async def test_after_the_loss_of_a_twin_a_person_says_first_that_writing_is_right(pool: Pool, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from chassis.decision import Due
 from services.notification.domain import delivery
 from services.notification.domain.delivery import AtSending
 from services.notification.domain.message import GIVE_UP_AFTER, Attempt
+from services.notification.domain.policy import Terms
 from services.notification.domain.refusals import UnknownMessage
 from tests.notification.examples import OTHER, a_message, a_report, a_standing, after, being_sent, recorded
 from tests.support.given import NOON, given, some_id
@@ -144,6 +145,15 @@ def test_a_lease_that_ran_out_on_a_keyed_channel_is_sent_again() -> None:
     at = AtSending(being_sent("file", lease_s=20), a_standing(channels=("file",)))
     row = given(at).when(delivery.clock, DUE, at=after(seconds=20)).row
     assert (row.status, row.attempt, row.lease_until) == ("sending", 2, after(seconds=40))
+
+
+@pytest.mark.parametrize(("attempt", "status"), [(1, "doubtful"), (2, "sending")])
+def test_a_digest_whose_lease_ran_out_is_doubtful_on_a_keyed_channel_too(attempt: int, status: str) -> None:
+    """What came together is not told one by one; what went alone has its key."""
+    message = replace(being_sent("text", lease_s=20), attempt=attempt)
+    at = AtSending(message, a_standing(channels=("text",), has_phone=True, terms=Terms(digest_at=(time(8),))))
+    decision = given(at).when(delivery.clock, DUE, at=after(seconds=20)).then_decided()
+    assert [row.status for row in decision.rows] == [status]
 
 
 def test_a_lease_that_ran_out_on_a_mail_server_is_doubtful() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +54,13 @@ def to_caregiver(at: datetime = NOON, **changes: Any) -> object:
 )
 def test_a_caregiver_is_written_to_only_under_a_policy_in_force(review_on: object, verdict: object) -> None:
     assert to_caregiver(review_on=review_on) == verdict
+
+
+@pytest.mark.parametrize(("minutes_before", "verdict"), [(1, Allowed("letter")), (0, "policy_unknown")])
+def test_the_day_of_a_review_begins_at_midnight_in_england(minutes_before: int, verdict: object) -> None:
+    midnight = datetime(2026, 6, 30, 23, tzinfo=UTC)  # summer time
+    at = midnight - timedelta(minutes=minutes_before)
+    assert to_caregiver(at, channels=("letter",), has_post=True, review_on=date(2026, 7, 1)) == verdict
 
 
 def test_a_caregivers_text_never_goes_to_staff() -> None:

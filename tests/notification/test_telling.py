@@ -18,7 +18,7 @@ from services.notification.domain import telling
 from services.notification.domain.family import Waiting
 from services.notification.domain.message import GIVE_UP_AFTER, LEASE, Message
 from services.notification.domain.policy import Recipient, Terms
-from services.notification.domain.telling import Addressed
+from services.notification.domain.telling import Addressed, AtHandOver
 from tests.notification.examples import (
     CASE,
     CHILD,
@@ -92,17 +92,37 @@ def test_a_waiting_case_is_told_to_whoever_asked() -> None:
 
 
 def test_a_hand_over_is_told_to_the_new_practitioner_and_to_whoever_asked() -> None:
-    decision = given(NOBODY).when(telling.case_handed_over, case_handed_over()).then()
+    decision = given(AtHandOver(None, None)).when(telling.case_handed_over, case_handed_over()).then()
     assert told(decision) == {"case_assigned_to_you": OTHER, "case_handed_over": VISITOR}
 
 
 def test_a_hand_over_back_to_the_list_is_told_to_whoever_asked_only() -> None:
-    decision = given(NOBODY).when(telling.case_handed_over, case_handed_over(to_practitioner_id=None)).then()
+    decision = (
+        given(AtHandOver(None, None)).when(telling.case_handed_over, case_handed_over(to_practitioner_id=None)).then()
+    )
     assert told(decision) == {"case_handed_over": VISITOR}
 
 
+def test_who_has_lost_the_case_is_not_told_any_more_that_it_is_theirs() -> None:
+    waits, _ = given(NOBODY).when(telling.case_assigned, case_assigned()).then().rows
+    assert (waits.kind, waits.status) == ("case_assigned_to_you", "pending")
+    at = AtHandOver(None, None, (waits,))
+    decision = given(at).when(telling.case_handed_over, case_handed_over()).then_decided()
+    stays = decision.rows[-1]
+    assert (stays.message_id, stays.status, stays.reason) == (waits.message_id, "suppressed", "case_moved_on")
+    assert [(e.message_id, e.reason) for e in decision.told] == [(waits.message_id, "case_moved_on")]
+    assert {row.kind for row in decision.rows if row.status == "pending"} == {
+        "case_assigned_to_you",
+        "case_handed_over",
+    }
+
+
 def test_a_hand_over_to_whoever_asked_is_told_once() -> None:
-    decision = given(NOBODY).when(telling.case_handed_over, case_handed_over(to_practitioner_id=VISITOR)).then()
+    decision = (
+        given(AtHandOver(None, None))
+        .when(telling.case_handed_over, case_handed_over(to_practitioner_id=VISITOR))
+        .then()
+    )
     assert told(decision) == {"case_assigned_to_you": VISITOR}
 
 
@@ -160,7 +180,8 @@ def test_of_every_other_screening_nobody_is_told(outcome: str) -> None:
     ],
 )
 def test_the_same_event_again_means_the_same_messages(decide: Any, event: Event) -> None:
-    first, again = (given(NOBODY).when(decide, event).then() for _ in range(2))
+    state = AtHandOver(None, None) if decide is telling.case_handed_over else NOBODY
+    first, again = (given(state).when(decide, event).then() for _ in range(2))
     assert first.rows == again.rows
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import get_args
 from uuid import UUID
 
-from attune_contracts.event import Event
-from attune_contracts.notification import BookletGiven, BookletMissed, Channel, GivenHow
+from attune_contracts.notification import BookletMissed
+from attune_contracts.screening import ChildMoved
 from chassis.decision import NOTHING, Cause, Decision, Due, Following, Reply, derived_id
 from chassis.value import replace
+from services.notification.domain.brought import now_given
 from services.notification.domain.caregiver import message_to
 from services.notification.domain.commands import GiveBooklet, SendBooklet
-from services.notification.domain.family import BookletState, Family, timed
+from services.notification.domain.family import BookletState, Family, Waiting, timed
+from services.notification.domain.family import moved as family_moved
+from services.notification.domain.losses import stopped
 from services.notification.domain.message import Message
 from services.notification.domain.refusals import BookletStopped, GivenInTheFuture, NoCaregiverKnown, UnknownFamily
-
-FALL_BACK = "en"
-"""The language of a message where nobody says in which it was written."""
-_HOW: dict[Channel, GivenHow] = {"email": "email", "file": "email", "text": "text", "letter": "post"}
 
 
 class BookletNow(Reply):
@@ -29,14 +27,14 @@ class BookletNow(Reply):
     """The messages by which it is on its way."""
 
 
-def give(family: Family | None, command: GiveBooklet, cause: Cause) -> Decision[BookletNow]:
-    """Somebody gave it; the first time counts."""
-    family = _here(family)
+def give(at: Waiting, command: GiveBooklet, cause: Cause) -> Decision[BookletNow]:
+    """Somebody gave it; the first time counts, and what was to bring it stays here."""
+    family = _here(at.family)
     if command.given_at > cause.at:
         raise GivenInTheFuture
     if family.booklet == "given":
         return Decision(reply=_reply(family))
-    given, events = _given(
+    given, events = now_given(
         replace(
             family,
             given_at=command.given_at,
@@ -45,36 +43,22 @@ def give(family: Family | None, command: GiveBooklet, cause: Cause) -> Decision[
             given_language=command.language,
         )
     )
-    return Decision(rows=(given,), events=events, reply=_reply(given))
+    stays = stopped(_bringing(at), "already_given", cause, given)
+    return Decision(rows=(given, *stays.rows), events=(*events, *stays.events), reply=_reply(given))
 
 
-def send(family: Family | None, _command: SendBooklet, cause: Cause) -> Decision[BookletNow]:
-    """It goes to each caregiver, as far as each one's policy allows it when it leaves."""
-    family = _here(family)
+def send(at: Waiting, _command: SendBooklet, cause: Cause) -> Decision[BookletNow]:
+    """It goes to each caregiver, as far as each one's policy allows it when it leaves; not while it is on its way."""
+    family = _here(at.family)
     if family.booklet == "given":
         return Decision(reply=_reply(family))
+    if on_its_way := _bringing(at):
+        return Decision(reply=_reply(family, [message.message_id for message in on_its_way]))
     if not family.caregivers:
         raise NoCaregiverKnown
     sent, messages = _sent(family, cause)
     reply = _reply(sent, [message.message_id for message in messages])
     return Decision(rows=(sent, *messages), reply=reply)
-
-
-def brought(message: Message, family: Family | None, cause: Cause, language: str | None = None) -> Decision:
-    """A message has left, or is known to have arrived: if it is the booklet, the family has it."""
-    if message.kind != "booklet" or message.channel is None:
-        return NOTHING
-    return sent(family, message.channel, language or FALL_BACK, cause)
-
-
-def sent(family: Family | None, channel: Channel, language: str, cause: Cause) -> Decision:
-    """A message that brings it has left."""
-    if family is None or family.booklet not in ("due", "missed"):
-        return NOTHING
-    given, events = _given(
-        replace(family, given_at=cause.at, given_by=None, given_how=_HOW[channel], given_language=language)
-    )
-    return Decision(rows=(given,), events=events)
 
 
 def clock(family: Family | None, _due: Due, cause: Cause) -> Decision:
@@ -104,6 +88,21 @@ def clock(family: Family | None, _due: Due, cause: Cause) -> Decision:
     return Decision(rows=(missed,), events=tuple(Following(event, family.correlation_id) for event in told))
 
 
+def moved(at: Waiting, event: ChildMoved, cause: Cause) -> Decision:
+    """Another team looks after the family. When nobody here does any more, what was to bring the booklet stays here."""
+    after = family_moved(at.family, event, cause)
+    now = next((row for row in after.rows if isinstance(row, Family)), at.family)
+    bringing = _bringing(at)
+    if now is None or not now.is_away or not bringing:
+        return after
+    stays = stopped(bringing, "moved_away", cause, now)
+    return replace(after, rows=(replace(now, booklet_sent_at=None), *stays.rows), events=stays.events)
+
+
+def _bringing(at: Waiting) -> list[Message]:
+    return [message for message in at.messages if message.kind == "booklet"]
+
+
 def _here(family: Family | None) -> Family:
     if family is None or not family.children:
         raise UnknownFamily
@@ -115,26 +114,6 @@ def _here(family: Family | None) -> Family:
 def _sent(family: Family, cause: Cause) -> tuple[Family, tuple[Message, ...]]:
     messages = tuple(message_to("booklet", recipient_id, family, cause) for recipient_id in family.caregivers)
     return timed(replace(family, booklet_sent_at=cause.at)), messages
-
-
-def _given(family: Family) -> tuple[Family, tuple[Event, ...]]:
-    """The family that has it, and the event for each of its children."""
-    given = timed(replace(family, booklet="given"))
-    how = next(word for word in get_args(GivenHow) if word == given.given_how)
-    events = tuple(
-        BookletGiven(
-            child_id=child.child_id,
-            pregnancy_id=given.pregnancy_id,
-            team_id=given.team_id,
-            given_by=given.given_by,
-            how=how,
-            language=given.given_language,
-            given_at=given.given_at,
-        )
-        for child in given.living
-        if given.team_id is not None and given.given_at is not None and given.given_language is not None
-    )
-    return given, events
 
 
 def _reply(family: Family, messages: list[UUID] | None = None) -> BookletNow:

@@ -8,7 +8,7 @@ from attune_contracts.notification import MessageKind
 from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace
 from services.notification.domain.commands import AskToCall, SetCaregiver, SetFamilyContact
-from services.notification.domain.family import Family, known
+from services.notification.domain.family import Family, known, timed
 from services.notification.domain.hours import Hours
 from services.notification.domain.message import GIVE_UP_AFTER, Message
 from services.notification.domain.policy import Recipient, Terms
@@ -63,11 +63,13 @@ def set_caregiver(recipient: Recipient | None, command: SetCaregiver, cause: Cau
 
 def set_contact(family: Family | None, command: SetFamilyContact, cause: Cause) -> Decision[FamilyContact]:
     """Who cares for the children of a family, and the named health visitor."""
-    now = replace(
-        known(family, command.pregnancy_id, cause),
-        caregivers=command.caregivers,
-        health_visitor_id=command.health_visitor_id,
-        contact_set_by=cause.by,
+    now = timed(
+        replace(
+            known(family, command.pregnancy_id, cause),
+            caregivers=command.caregivers,
+            health_visitor_id=command.health_visitor_id,
+            contact_set_by=cause.by,
+        )
     )
     reply: FamilyContact = {
         "pregnancy_id": now.pregnancy_id,

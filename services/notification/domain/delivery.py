@@ -16,7 +16,7 @@ from attune_contracts.notification import (
 )
 from chassis.decision import NOTHING, Cause, Decision, Due, Following
 from chassis.value import replace, value
-from services.notification.domain import booklet
+from services.notification.domain.brought import FALL_BACK, brought
 from services.notification.domain.commands import RecordDelivery
 from services.notification.domain.family import Family
 from services.notification.domain.message import HONOURS_KEY, LEASE, OPEN, Attempt, Message, Status
@@ -56,8 +56,10 @@ def clock(at: AtSending, _due: Due, cause: Cause) -> Decision:
     if message is None or message.next_due_at is None or message.next_due_at > cause.at:
         return NOTHING
     if message.status == "sending":
+        # A digest is not made again: what it told may by then be another selection.
+        may_repeat = HONOURS_KEY[message.claimed_channel] and not in_a_digest(message, at.standing)
         message = noted(message, "unknown", "no_result_in_time", cause)
-        if not HONOURS_KEY[message.claimed_channel] or _is_too_late(message, cause.at):
+        if not may_repeat or _is_too_late(message, cause.at):
             return doubtful(message, "no_result_in_time", cause, _family_of(at.standing))
     return _claim(message, at.standing, cause)
 
@@ -179,9 +181,9 @@ def _ended(message: Message, event: Event, also: Decision = NOTHING) -> Decision
 
 
 def _sent(message: Message, family: Family | None, command: RecordDelivery, cause: Cause) -> Decision:
-    language = command.language or booklet.FALL_BACK
+    language = command.language or FALL_BACK
     event = MessageSent(**message.facts, channel=message.claimed_channel, language=language, sent_at=cause.at)
-    also = booklet.brought(message, family, cause, language)
+    also = brought(message, family, cause, language)
     return _ended(settled(message, "sent", None, cause), event, also)
 
 
@@ -208,6 +210,12 @@ def doubtful(message: Message, reason: str, cause: Cause, of: Of = None) -> Deci
     facts = message.facts | who_acts(message, of)
     event = MessageDoubtful(**facts, channel=message.claimed_channel, reason=reason, noticed_at=cause.at)
     return _ended(settled(message, "doubtful", reason, cause), event)
+
+
+def in_a_digest(message: Message, standing: Standing | None) -> bool:
+    """Whether it comes together with others; what is urgent or tried again goes alone."""
+    terms = standing.terms if standing is not None else None
+    return terms is not None and bool(terms.digest_at) and message.may_be_gathered
 
 
 def _family_of(standing: Standing | None) -> FamilyStanding | None:

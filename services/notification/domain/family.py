@@ -123,7 +123,7 @@ def timed(family: Family) -> Family:
     since = min(born) if family.registered else max(min(born), family.known_at)
     due_by = day_after(since, BOOKLET_DAYS + 1)
     send_at = day_after(since, BOOKLET_DAYS + 1 - SENT_BEFORE_DAYS)
-    due = send_at if family.booklet_sent_at is None else due_by
+    due = send_at if family.booklet_sent_at is None and family.caregivers else due_by
     return replace(family, booklet_due_by=due_by, next_due_at=due)
 
 
@@ -153,7 +153,11 @@ def registered(family: Family | None, event: PregnancyRegistered, cause: Cause) 
 
 def corrected(family: Family | None, event: BirthCorrected, cause: Cause) -> Decision:
     """The date of birth is another, and with it the day by which the booklet is due."""
-    return changed(family, _born(known(family, event.pregnancy_id, cause), event))
+    now = timed(_born(known(family, event.pregnancy_id, cause), event))
+    again = timed(replace(now, booklet="due"))
+    if now.booklet == "missed" and again.booklet_due_by is not None and again.booklet_due_by > cause.at:
+        return changed(family, again)  # it was missed by a day that was not the right one
+    return changed(family, now)
 
 
 def moved(family: Family | None, event: ChildMoved, cause: Cause) -> Decision:

@@ -56,12 +56,14 @@ def records_merged(at: Merging, event: RecordsMerged, cause: Cause) -> Decision:
 
 
 def risk_seen(at: Waiting, event: SafeguardingRaised, cause: Cause) -> Decision:
-    """From now on nothing is written to the caregivers until somebody sets their policy anew; what waits stops."""
+    """From now on nothing is written to the caregivers until somebody sets their policy anew; what waits stops.
+
+    The clock looks at what waits at once: it knows the family, and so who does in person what must not be written.
+    """
     if event.child_id is None:
         return NOTHING
     flag = SafetyFlag(cause.derive("flag"), event.child_id, cause.at, "safeguarding_raised")
-    stopped = _stopped(at.messages, "safety_flag", cause, None)
-    return Decision(rows=(flag, *stopped.rows), events=stopped.events)
+    return Decision(rows=(flag, *(replace(message, next_due_at=cause.at) for message in at.messages)))
 
 
 def _ends(
@@ -75,12 +77,13 @@ def _ends(
     if child.ended is None:
         child = replace(child, ended=reason, ended_at=cause.at)
     now = timed(replace(with_child(family, child), team_id=family.team_id or event.team_id))
-    stopped = _stopped(at.messages, reason, cause, now)
-    rows = stopped.rows if now == at.family else (now, *stopped.rows)
-    return Decision(rows=rows, events=stopped.events)
+    ends = stopped(at.messages, reason, cause, now)
+    rows = ends.rows if now == at.family else (now, *ends.rows)
+    return Decision(rows=rows, events=ends.events)
 
 
-def _stopped(messages: Iterable[Message], reason: SuppressedReason, cause: Cause, family: Family | None) -> Decision:
+def stopped(messages: Iterable[Message], reason: SuppressedReason, cause: Cause, family: Family | None) -> Decision:
+    """These messages do not leave."""
     ends = [suppressed(message, reason, cause, family) for message in messages]
     return Decision(
         rows=tuple(row for end in ends for row in end.rows), events=tuple(event for end in ends for event in end.events)

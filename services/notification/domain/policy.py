@@ -8,6 +8,7 @@ from uuid import UUID
 
 from attune_contracts.notification import Channel, RecipientKind, SuppressedReason
 from chassis.value import value
+from chassis.working_days import local_date
 from services.notification.domain.hours import HOME, Hours, opening
 
 AllowedChannel = Literal["email", "text", "letter", "file", "phone"]
@@ -179,7 +180,7 @@ def _to_a_caregiver(standing: Standing, to: RecipientKind, at: datetime) -> Supp
     forbidden = _of_the_family(standing.family) or _of_the_person(standing)
     if forbidden is not None:
         return forbidden
-    return "policy_unknown" if standing.review_on is None or standing.review_on <= at.date() else None
+    return "policy_unknown" if standing.review_on is None or standing.review_on <= local_date(at) else None
 
 
 def _of_the_family(family: FamilyStanding | None) -> SuppressedReason | None:

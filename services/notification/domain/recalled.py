@@ -15,7 +15,7 @@ from attune_contracts.notification import (
 )
 from chassis.decision import NOTHING, Cause, Decision, Following, Recalled
 from chassis.value import replace
-from services.notification.domain import booklet
+from services.notification.domain.brought import brought
 from services.notification.domain.commands import RecallEnd
 from services.notification.domain.delivery import AtResult, noted, settled
 from services.notification.domain.message import Status
@@ -47,7 +47,7 @@ def settle(at: AtResult, command: RecallEnd, cause: Cause) -> Decision:
     status, result = _ENDS[type(told)]
     reason, channel = getattr(told, "reason", None), getattr(told, "channel", message.channel)
     message = replace(message, recipient_id=told.recipient_id, attempt=told.attempt, channel=channel)
-    also = booklet.brought(message, at.family, cause, told.language) if isinstance(told, MessageSent) else NOTHING
+    also = brought(message, at.family, cause, told.language) if isinstance(told, MessageSent) else NOTHING
     if not isinstance(told, MessageSent):
         message = noted(message, result, reason, cause)
     following = (Following(event, message.correlation_id) for event in (told, *also.told))

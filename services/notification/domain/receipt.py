@@ -8,7 +8,7 @@ from uuid import UUID
 from attune_contracts.notification import MessageDelivered, MessageFailed
 from chassis.decision import NOTHING, Cause, Decision, Following
 from chassis.value import value
-from services.notification.domain.booklet import brought
+from services.notification.domain.brought import brought
 from services.notification.domain.commands import TakeReceipt
 from services.notification.domain.delivery import noted, settled, who_acts
 from services.notification.domain.family import Family

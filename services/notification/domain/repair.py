@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chassis.decision import Cause, Decision, Reply
+from attune_contracts.notification import MessageDelivered
+from chassis.decision import Cause, Decision, Following, Reply
 from chassis.value import replace
-from services.notification.domain.booklet import brought
+from services.notification.domain.brought import brought
 from services.notification.domain.commands import SendAgain, SettleDoubt
 from services.notification.domain.delivery import AtResult, noted, settled
 from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message, Status
@@ -47,8 +48,10 @@ def settle_doubt(at: AtResult, command: SettleDoubt, cause: Cause) -> Decision[M
     if not command.arrived:
         return _pending_again(message, "not_arrived", cause)
     arrived = _answered(settled(noted(message, "arrived", None, cause), "sent", None, cause))
+    event = MessageDelivered(**message.facts, channel=message.claimed_channel, delivered_at=cause.at)
     also = brought(message, at.family, cause)
-    return replace(arrived, rows=(*arrived.rows, *also.rows), events=also.events)
+    told = tuple(Following(e, message.correlation_id) for e in (event, *also.told))
+    return replace(arrived, rows=(*arrived.rows, *also.rows), events=told)
 
 
 def _pending_again(message: Message, because: str, cause: Cause) -> Decision[MessageStanding]:

@@ -21,7 +21,7 @@ from chassis.decision import NOTHING, Cause, Decision
 from chassis.value import replace, value
 from services.notification.domain.family import SafetyFlag, Waiting
 from services.notification.domain.hours import next_of
-from services.notification.domain.losses import risk_seen
+from services.notification.domain.losses import risk_seen, stopped
 from services.notification.domain.message import GIVE_UP_AFTER, HONOURS_KEY, LEASE, URGENT, Message
 from services.notification.domain.policy import Allowed, Recipient, Terms, may_send, standing_of
 
@@ -35,6 +35,15 @@ class Addressed:
 
     practitioner: Recipient | None
     requester: Recipient | None
+
+
+@value(frozen=True, slots=True)
+class AtHandOver:
+    """Whom a hand-over concerns, and the letters that still wait to tell somebody that the case is theirs."""
+
+    practitioner: Recipient | None
+    requester: Recipient | None
+    untold: tuple[Message, ...] = ()
 
 
 def case_assigned(to: Addressed, event: CaseAssigned, cause: Cause) -> Decision:
@@ -71,15 +80,16 @@ def consultation_reported(to: Addressed, event: ConsultationReported, cause: Cau
     return Decision(rows=(_letter("consultation_reported", event.requested_by, to.requester, event, cause),))
 
 
-def case_handed_over(to: Addressed, event: CaseHandedOver, cause: Cause) -> Decision:
-    """The new practitioner, if there is one, and whoever asked are told."""
-    to_requester = _letter("case_handed_over", event.requested_by, to.requester, event, cause)
-    if event.to_practitioner_id is None:
-        return Decision(rows=(to_requester,))
-    to_practitioner = _letter("case_assigned_to_you", event.to_practitioner_id, to.practitioner, event, cause)
-    if event.to_practitioner_id == event.requested_by:
-        return Decision(rows=(to_practitioner,))
-    return Decision(rows=(to_practitioner, to_requester))
+def case_handed_over(to: AtHandOver, event: CaseHandedOver, cause: Cause) -> Decision:
+    """The new practitioner, if there is one, and whoever asked are told; nobody any more that it is theirs."""
+    letters = []
+    if event.to_practitioner_id is not None:
+        letters.append(_letter("case_assigned_to_you", event.to_practitioner_id, to.practitioner, event, cause))
+    if event.to_practitioner_id != event.requested_by:
+        letters.append(_letter("case_handed_over", event.requested_by, to.requester, event, cause))
+    of_others = [letter for letter in to.untold if letter.recipient_id != event.to_practitioner_id]
+    stay = stopped(of_others, "case_moved_on", cause, None)
+    return Decision(rows=(*letters, *stay.rows), events=stay.events)
 
 
 def screening_completed(_: None, event: ScreeningCompleted, cause: Cause) -> Decision:
