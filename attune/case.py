@@ -37,10 +37,10 @@ def case(
 
     with readable_errors(Refusal):
         addresses = Addresses.running(stack)
-        found, entries, now = asyncio.run(_read(addresses, child_id))
-    if not entries:
+        found, entries, held_up, now = asyncio.run(_read(addresses, child_id))
+    if not entries and not held_up:
         complain(f"no service knows anything about {found}")
-    opens = left_open(entries, now)
+    opens = left_open(entries, now) + held_up
     if as_json:
         typer.echo(json.dumps(document(found, entries, opens, now), indent=2))
     else:
@@ -49,13 +49,26 @@ def case(
         Console(highlight=False).print(shown(found, entries, opens, now))
 
 
-async def _read(addresses: Addresses, wanted: str) -> tuple[UUID, list[Entry], datetime]:
+_HELD_UP = ("parked", "unpublished", "clock_late")
+"""What stands still in the machinery and is in no journal."""
+
+
+async def _read(addresses: Addresses, wanted: str) -> tuple[UUID, list[Entry], list[Open], datetime]:
     from attune.asking import Asking
     from attune.clock import present
+    from attune.timeline import Open
+    from attune.wording import words
 
     child_id = await resolved(addresses, wanted)
     async with Asking(addresses) as asking:
-        return child_id, await timeline(addresses, child_id), await present(asking)
+        stuck = await asyncio.gather(*(asking.get(s, "/stuck", role="operator") for s in SERVICES))
+        held_up = [
+            Open(f"{words(row['what'])} at {s}: {row['detail']}", datetime.fromisoformat(row["since"]), wrong=True)
+            for s, rows in zip(SERVICES, stuck, strict=True)
+            for row in rows
+            if row["child_id"] == str(child_id) and row["what"] in _HELD_UP
+        ]
+        return child_id, await timeline(addresses, child_id), held_up, await present(asking)
 
 
 async def timeline(addresses: Addresses, child_id: UUID) -> list[Entry]:

@@ -13,7 +13,9 @@ from attune.addresses import SERVICES, StackOption, complain, readable_errors
 from attune.asking import Asking, Refusal
 
 ROUTE = "/operator/clock"
-NOT_ALLOWED = "the time of this stack cannot be set: start it with `attune up --time-can-be-set`"
+NOT_ALLOWED = (
+    "this stack goes by the machine's time, which cannot be set: `attune down`, then `attune up --time-can-be-set`"
+)
 
 
 async def time_of(asking: Asking, service: str | None = None) -> datetime:
@@ -72,7 +74,7 @@ def clock(
                 await set_ahead(asking, to.replace(tzinfo=UTC))
             elif passing:
                 await let_pass(asking, passing)
-            return await time_of(asking)
+            return await present(asking)
 
     with readable_errors():
         try:

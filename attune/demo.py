@@ -32,7 +32,10 @@ def demo(
     ] = REPORT,
     samples: Annotated[Path | None, typer.Option("--samples", help="Another directory with the three files.")] = None,
     stack: Annotated[
-        str | None, typer.Option("--stack", metavar="NAME", help="A running stack without data, or its stack.json.")
+        str | None,
+        typer.Option(
+            "--stack", metavar="NAME", help="A running stack without data whose time can be set, or its stack.json."
+        ),
     ] = None,
 ) -> None:
     """Live through a day of a clinic on real Kafka and PostgreSQL, with real mail; then check that it adds up.
@@ -157,7 +160,10 @@ def _close(console: Console, outcome: Outcome, report: Path, seconds: float, *, 
     if left_running:
         return
     if not faults:
-        console.print("[dim]To look around yourself: make up, make watch; .venv/bin/attune case, parked, describe[/]")
+        console.print(
+            "[dim]To look around in it yourself: .venv/bin/attune up --time-can-be-set, "
+            ".venv/bin/attune demo --stack default; then attune status, case, parked, watch, and make down[/]"
+        )
     else:
         console.print(f"[dim]The logs of the services are in {_near(report.parent / 'demo-logs')}.[/]")
 

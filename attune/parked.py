@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attune.addresses import SERVICES, Addresses, NotReachable, StackOption, complain, readable_errors
+from attune.addresses import SERVICES, Addresses, StackOption, complain, readable_errors
+from attune.resolving import act, act_on_all, of_all
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 OPERATOR_HEADER = "X-Operator"
 REASON_HEADER = "X-Reason"
 CODE = r"[a-z0-9][a-z0-9_.-]{0,63}"
-SEEN_WITHIN_SECONDS = 5.0
 LISTED = 100
 """When more are parked they are shown in groups: what they are, and why."""
 
@@ -117,9 +117,9 @@ def _resolve(
     services = tuple(filter(None, (service or of,))) or SERVICES
     with readable_errors(Refusal):
         if id_ is not None:
-            typer.echo(asyncio.run(_act(Addresses.running(stack), services, id_, action, headers)))
+            typer.echo(asyncio.run(act(Addresses.running(stack), services, id_, action, headers)))
         else:
-            asyncio.run(_act_on_all(Addresses.running(stack), services, all_of or "", action, headers))
+            asyncio.run(act_on_all(Addresses.running(stack), services, all_of or "", action, headers))
 
 
 async def _list(
@@ -130,7 +130,7 @@ async def _list(
 
     async with Asking(addresses) as asking:
         if not each:
-            groups = await _of_all(asking, services, "/parked/groups")
+            groups = await of_all(asking, services, "/parked/groups")
             if sum(int(group["count"]) for group in groups) > LISTED:
                 return [], sorted(groups, key=lambda group: -int(group["count"]))
         rows = await asyncio.gather(*(_pages(asking, service, resolved=resolved) for service in services))
@@ -145,79 +145,6 @@ async def _pages(asking: Asking, service: str, *, resolved: bool) -> list[dict[s
         rows += ({"service": service, **row} for row in page)
         if len(page) < 2000:
             return rows
-
-
-async def _of_all(asking: Asking, services: Sequence[str], path: str, **asked: Any) -> list[dict[str, Any]]:
-    answers = await asyncio.gather(*(asking.get(s, path, role="operator", **asked) for s in services))
-    return [{"service": s, **row} for s, answer in zip(services, answers, strict=True) for row in answer]
-
-
-async def _ending(asking: Asking, services: Sequence[str], wanted: str) -> list[dict[str, Any]]:
-    """The open parked inputs whose ids end so."""
-    ending = wanted.replace("-", "").lower()
-    return await _of_all(asking, services, "/parked", ending=ending) if re.fullmatch("[0-9a-f]{1,32}", ending) else []
-
-
-async def _act_on_all(
-    addresses: Addresses, services: Sequence[str], reason: str, action: str, headers: dict[str, str]
-) -> None:
-    from urllib.parse import quote
-
-    from attune.asking import Asking
-
-    async with Asking(addresses) as asking:
-        for service in services:
-            groups = await _of_all(asking, (service,), "/parked/groups")
-            # No more than there are now: what fails again would be tried again for ever.
-            done, there = 0, sum(int(g["count"]) for g in groups if (g["state"], g["reason"]) == ("failed", reason))
-            route = f"POST /parked/{action}?reason={quote(reason)}"
-            while done < there and (
-                count := (await asking.send(route, service, None, role="operator", headers=headers))["count"]
-            ):
-                done += count
-                typer.echo(f"{action}: {done} of {service}")
-            if not done:
-                typer.echo(f"nothing of {service} failed for {reason}")
-
-
-async def _act(addresses: Addresses, services: Sequence[str], wanted: str, action: str, headers: dict[str, str]) -> str:
-    from attune.asking import Asking
-
-    async with Asking(addresses) as asking:
-        row = chosen(await _ending(asking, services, wanted), wanted)
-        service, id_ = row["service"], row["id"]
-        await asking.send(f"POST /parked/{id_}/{action}", service, None, role="operator", headers=headers)
-        if action == "discard":
-            return f"discarded {id_} of {service}"
-        return await _outcome(asking, service, id_, int(row["attempts"]))
-
-
-async def _outcome(asking: Asking, service: str, id_: str, attempts: int) -> str:
-    """What became of the retry, if that is known soon."""
-    deadline = asyncio.get_running_loop().time() + SEEN_WITHIN_SECONDS
-    while asyncio.get_running_loop().time() < deadline:
-        rows = {row["id"]: row for row in await _ending(asking, (service,), id_)}
-        row = rows.get(id_)
-        if row is None or row["state"] == "done":
-            return f"handled {id_} of {service}"
-        if row["state"] == "failed" and int(row["attempts"]) > attempts:
-            return f"failed again, {row['reason']} {row['detail']}: {id_} of {service} stays parked"
-        await asyncio.sleep(0.1)
-    return f"{id_} of {service} will be tried again"
-
-
-def chosen(rows: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
-    """The one open parked input whose id is or ends with `wanted`. Raises NotReachable."""
-    ending = wanted.replace("-", "").lower()
-    found = [row for row in rows if ending and row["id"].replace("-", "").endswith(ending)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise NotReachable(f"no parked input has the id {wanted}: `attune parked` lists them")
-    services = ", ".join(dict.fromkeys(row["service"] for row in found))
-    if len({row["id"] for row in found}) == 1:
-        raise NotReachable(f"{wanted} is parked in {services}: say which with --service")
-    raise NotReachable(f"{len(found)} parked inputs have ids that end with {wanted}: give more of the id")
 
 
 def shown(rows: Sequence[Mapping[str, Any]], now: datetime) -> RenderableType:

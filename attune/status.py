@@ -28,6 +28,7 @@ HELP = {
     "breached": "the owner of the task",
     "task_overdue": "the owner of the task, or the team's lead",
     "doubtful": "ask whether it arrived: POST /messages/ID/doubt",
+    "suppressed": "PUT /recipients/ID or PUT /duties/DUTY, then POST /messages/ID/repeat",
     "failed": "mend the address: POST /messages/ID/repeat",
     "unsent": "readiness of notification: channels_failing",
     "told_before": "told before the restore: enter it again, or tell people",
@@ -87,7 +88,13 @@ def shown(found: Mapping[str, Any], *, every: bool) -> RenderableType:
     rows = [row for row in found["stuck"] if row["wrong"] or every]
     waiting = sum(not row["wrong"] for row in found["stuck"])
     parts: list[RenderableType] = [_services(found["services"]), Text()]
-    parts.append(_stuck(rows[:SHOWN], found["services"]) if rows else Text("no family is stuck", "green"))
+    silent = [name for name, standing in found["services"].items() if "unreachable" in standing]
+    if rows:
+        parts.append(_stuck(rows[:SHOWN], found["services"]))
+    if silent:
+        parts.append(Text(f"which families are stuck at {', '.join(silent)} is not known", "bold red"))
+    elif not rows:
+        parts.append(Text("no family is stuck", "green"))
     if len(rows) > SHOWN:
         parts.append(Text(f"... and {len(rows) - SHOWN} more: --json", "dim"))
     if waiting and not every:

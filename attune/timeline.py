@@ -120,7 +120,7 @@ def left_open(entries: Sequence[Entry], now: datetime, names: Names = short) -> 
     story = [(e.at, e.event) for e in entries if e.event is not None]
     opens = [o for at, e in story for o in _after_screening(at, e, story, now)]
     opens += [o for id_ in _consultations(story) for o in _of_consultation(id_, story, now, names)]
-    return opens + _undelivered(story)
+    return opens + _undelivered(story) + _tasks(story, now, names)
 
 
 Story = Sequence[tuple[datetime, Event]]
@@ -192,6 +192,23 @@ def _told(owner: UUID | None, about: UUID, story: Story) -> bool:
     return any(isinstance(e, _ENDS) and e.about_id == about and e.recipient_id == owner for _, e in story)
 
 
+def _tasks(story: Story, now: datetime, names: Names) -> list[Open]:
+    """What a person still has to do; late, it must not be so."""
+    raised: dict[UUID, tuple[datetime, referral.TaskRaised]] = {}
+    owners: dict[UUID, UUID | None] = {}
+    for at, e in story:
+        if isinstance(e, referral.TaskRaised):
+            raised[e.task_id], owners[e.task_id] = (at, e), e.owner_id
+        elif isinstance(e, referral.TaskHandedOver):
+            owners[e.task_id] = e.to_owner_id
+        elif isinstance(e, referral.TaskDone):
+            raised.pop(e.task_id, None)
+    return [
+        Open(f"task of {names(owner) if (owner := owners[id_]) else 'the leads'}: {words(e.kind)}", at, e.due_at < now)
+        for id_, (at, e) in raised.items()
+    ]
+
+
 _UNDELIVERED = (notification.MessageFailed, notification.MessageDoubtful, notification.MessageSuppressed)
 _ENDS = (notification.MessageSent, notification.MessageDelivered, *_UNDELIVERED)
 
@@ -203,7 +220,7 @@ def _undelivered(story: Story) -> list[Open]:
         Open(
             f"message {short(e.message_id)} {kind_of(e.type).partition('-')[2]} ({words(e.reason)})",
             at,
-            wrong=not isinstance(e, notification.MessageSuppressed),
+            wrong=not isinstance(e, notification.MessageSuppressed) or e.reason == "unknown_recipient",
         )
         for at, e in found
     ]

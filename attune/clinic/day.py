@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from attune.addresses import Addresses, NotReachable
-from attune.asking import Asking
+from attune.asking import Asking, Refusal
 from attune.clinic.sample import Closure, Consultation, Leaving, Passing, Sample, Screenings, Step, Work
 from attune.clinic.story import Story
 from attune.clinic.world import World
+from attune.clock import NOT_ALLOWED, time_of
 from attune.facts import Facts, Gatherer
 from attune.reconcile import Reckoning, reckon
 
@@ -45,6 +46,10 @@ async def live(
     async with Asking(addresses) as asking, Gatherer(addresses) as gatherer:
         if (await gatherer.facts(with_topics=False)).journal:
             raise NotReachable("this stack has data already; the day can only be reckoned up on a fresh one")
+        try:
+            await time_of(asking)
+        except Refusal as refusal:
+            raise NotReachable(NOT_ALLOWED) from refusal  # the second half of the story is weeks later
         world = World(sample, asking)
         async with Story(addresses, console, world.name) as story:
             day = (kind or Day)(world, gatherer, story, console)

@@ -74,6 +74,9 @@ def up(
     except (StackFailed, BadStackName) as failure:
         _complain(console, "not started", failure)
         raise typer.Exit(1) from None
+    if time_can_be_set and not stack.plan.environment.items() >= TIME_CAN_BE_SET.items():
+        _complain(console, "its time cannot be set", RuntimeError(f"it runs already: attune down --name {name}, first"))
+        raise typer.Exit(1)
     console.print(_addresses(stack))
     console.print(f"all ready in {time.monotonic() - began:.1f} s; details in {_short(stack.layout)}", highlight=False)
 

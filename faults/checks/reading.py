@@ -29,12 +29,13 @@ async def observe(world: World) -> Observed:
     """Everything that the invariants look at, as it stands now."""
     services = {name: _service(name) for name in SERVICES}
     addresses = Addresses("campaign", (world.bootstrap,), None, world.urls, world.dsn, {}, world.mail)
+    # First of all: what follows keeps this process busy, and with it the proxies behind which the services are.
+    pulses, metrics = await asyncio.to_thread(pulse_of, world)
     records = _without_injected(await addresses.broker().history([topic(s) for s in SERVICES]), world)
     async with Gatherer(addresses) as gatherer:
         at_home = [r for r in records if r.partition == home(r.key)]
         kept: Facts = await gatherer.facts(records=at_home)
     found = dict(zip(SERVICES, await asyncio.gather(*(_of(world, s) for s in SERVICES)), strict=True))
-    pulses, metrics = await asyncio.to_thread(pulse_of, world)
     return Observed(
         world=world,
         kept=kept,

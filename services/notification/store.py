@@ -202,13 +202,15 @@ def _view(record: tuple[Any, ...]) -> dict[str, Any]:
 
 
 STUCK = f"""SELECT status AS what, message_id AS about, child_id, coalesce(settled_at, recorded_at) AS since,
-  replace(kind, '_', ' ') || ': ' || reason AS detail, status <> 'suppressed' AS wrong
+  replace(kind, '_', ' ') || ': ' || reason AS detail, status <> 'suppressed' OR reason = 'unknown_recipient' AS wrong
 FROM messages WHERE status IN ('failed', 'suppressed', 'doubtful') AND settled_at > $1::timestamptz - interval '30 days'
 UNION ALL SELECT 'unsent', message_id, child_id, since, replace(kind, '_', ' ') || coalesce(': ' || reason, ''),
   since < $1::timestamptz - interval '10 minutes'
 FROM messages, LATERAL (SELECT give_up_at - interval '{GIVE_UP_AFTER.total_seconds():.0f} seconds' AS since) AS tried
 WHERE next_due_at IS NOT NULL AND attempt > 0 AND since < $1::timestamptz - interval '1 minute'"""
 """Messages that did not leave, or of which nobody knows; those that wait for their hour are not among them.
+
+What a policy forbids is right; that nobody is known who should be told is not.
 
 How long one is tried is what has passed of the time after which it is given up: that stands still while it may not
 leave.

@@ -8,7 +8,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from attune.addresses import NotReachable
-from attune.parked import chosen, parked, shown, why
+from attune.parked import parked, shown, why
+from attune.resolving import chosen
 from tests.support.given import NOON, some_id
 
 
