@@ -137,4 +137,7 @@ def test() -> None:
 
 
 if __name__ == "__main__":
-    {"check": check, "up": up, "down": down, "test": test}[sys.argv[1]]()
+    WAYS = {"check": check, "up": up, "down": down, "test": test}
+    if len(sys.argv) != 2 or sys.argv[1] not in WAYS:
+        sys.exit(f"usage: python -m deploy.compose {{{','.join(WAYS)}}}")
+    WAYS[sys.argv[1]]()

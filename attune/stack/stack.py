@@ -90,7 +90,8 @@ class Stack:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-        raise StackNotRunning(f"no stack named {name!r} runs: start it with `make up`")
+        named = "" if name == DEFAULT_NAME else f" NAME={name}"
+        raise StackNotRunning(f"no stack named {name!r} runs: start it with `make up{named}`")
 
     @classmethod
     def temporary(cls, told: Told = lambda *_: None, **parts: Unpack[Parts]) -> Self:

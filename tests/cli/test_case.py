@@ -131,10 +131,24 @@ def test_an_ended_case_leaves_nothing_open(end: str) -> None:
 @pytest.mark.parametrize("arrived", ["MessageSent", "MessageDelivered"])
 @pytest.mark.parametrize("end", ["MessageFailed", "MessageDoubtful", "MessageSuppressed"])
 def test_a_message_that_did_not_arrive_is_shown_until_it_did(end: str, arrived: str) -> None:
-    """What a policy forbade is right as it is, as in `attune status`."""
     (line,) = open_after(entry(end))
-    assert line.startswith("message " if end == "MessageSuppressed" else "!! message ")
+    assert line.startswith("!! message ")
     assert open_after(entry(end), entry(arrived, sequence=2)) == []
+
+
+@pytest.mark.parametrize(("reason", "wrong"), [("do_not_contact", False), ("unknown_recipient", True)])
+def test_what_a_policy_forbids_is_right_and_that_nobody_is_known_is_not(reason: str, wrong: bool) -> None:
+    """As in `attune status`."""
+    (line,) = open_after(entry("MessageSuppressed", reason=reason))
+    assert line.startswith("!! message " if wrong else "message ")
+
+
+def test_a_task_is_open_until_it_is_done_and_wrong_when_it_is_late() -> None:
+    raised = entry("TaskRaised", kind="missed_booklet", owner_id=None, due_at=NOON + timedelta(hours=2))
+    assert open_after(raised, after=timedelta(hours=1)) == ["task of the leads: missed booklet for 1 h"]
+    assert open_after(raised) == ["!! task of the leads: missed booklet for 3 h"]
+    task_id = raised.event.task_id  # type: ignore[union-attr]
+    assert open_after(raised, entry("TaskDone", sequence=2, task_id=task_id)) == []
 
 
 def test_a_screening_that_was_not_completed_is_still_to_come_until_it_was() -> None:
