@@ -59,10 +59,10 @@ class Admission:
         traceparent: str | None = None,
     ) -> Answer:
         """The durable answer. Raises Refused when a rule says no, Unavailable when the service cannot take it now."""
-        if not self._open and not intake.internal:
+        if not self._open:
             raise Unavailable("the service is starting or stopping")
         id_ = uuid7() if idempotency_key is None else command_id(caller, intake.name, idempotency_key)
-        fingerprint = b"" if intake.internal else hashlib.blake2b(body, digest_size=16).digest()
+        fingerprint = hashlib.blake2b(body, digest_size=16).digest()
         i = Input(intake, id_, command, id_, traceparent=traceparent, by=caller, fingerprint=fingerprint)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:

@@ -72,7 +72,7 @@ class Running:
         self.clocks = {i.table: Clock(i, self.processor, self.pool) for i in service.clocks}
         self.processor.on_events = self.relay.wake
         self.processor.on_due = self._hint
-        context = self.context = Context(service, settings, self.processor, self.admission, self.pool)
+        context = self.context = Context(service, settings, self.processor, self.pool)
         retention = Retention(self.pool, settings, now=self.processor.now, is_mine=lambda: self.relay.holds_lock)
         await retention.make_months()
         await Recovery(self).run()

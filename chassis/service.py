@@ -14,8 +14,7 @@ from uuid_utils.compat import uuid7
 
 from attune_contracts.catalogue import topic
 from attune_contracts.event import Event
-from chassis.admission import Admission
-from chassis.arrivals import Answer, Input, Outcome
+from chassis.arrivals import Input, Outcome
 from chassis.broker import Broker
 from chassis.commands import Command
 from chassis.database import Connection, Pool
@@ -67,26 +66,20 @@ class Service:
 class Context:
     """What work in the background may use of its service."""
 
-    def __init__(
-        self, service: Service, settings: ServiceSettings, processor: Processor, admission: Admission, pool: Pool
-    ) -> None:
+    def __init__(self, service: Service, settings: ServiceSettings, processor: Processor, pool: Pool) -> None:
         self.settings = settings
         self.at_stop: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self.details: dict[str, Callable[[], Any]] = {}
         self._pool = pool
-        self._service, self._processor, self._admission = service, processor, admission
+        self._service, self._processor = service, processor
         self._internal = {i.model: i for i in service.inputs if isinstance(i, CommandIntake) and i.internal}
 
     def now(self) -> datetime:
         """The present instant as the service's rules see it."""
         return self._processor.now()
 
-    async def submit(self, command: Command) -> Answer:
-        """Submits one of the service's own commands. Raises Refused or Unavailable."""
-        return await self._admission.submit(self._internal[type(command)], command)
-
     async def submit_all(self, commands: Sequence[Command], *, known: Sequence[Stored] = ()) -> list[Outcome]:
-        """Submits many of the service's own commands as one batch; what `submit` would raise is in the list.
+        """Submits many of the service's own commands as one batch; what a rule raises is in the list.
 
         `known`: rows as this process stored them, which then need not be read; only where a rule that finds them
         changed by somebody else writes them, and so would notice.

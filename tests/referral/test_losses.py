@@ -356,3 +356,14 @@ def test_what_waits_under_the_record_of_a_child_that_is_gone_ends_as_after_the_l
     assert [e.reason for e in end.events if isinstance(e, CaseClosed)] == ["stillborn"]
     assert [e.owner_id for e in end.events if isinstance(e, TaskRaised)] == [ASKER]
     assert end.then_decided().due == (TEAM,)
+
+
+@pytest.mark.parametrize(("stays", "told"), [("here", ["moved_family"]), ("away", []), ("dead", [])])
+def test_what_a_move_ended_is_looked_at_when_the_record_goes_on_in_one_that_lives_here(
+    stays: str, told: list[str]
+) -> None:
+    into = some_id("the other record")
+    gone: Any = {"here": None, "away": "moved_away", "dead": "child_died"}[stays]
+    ended = replace(held("a", by="ann"), status="closed", end_reason="moved_away")
+    then = merged(ended, ending=child(gone="moved_away"), into=child("b", child_id=into, gone=gone))
+    assert [(e.kind, e.child_id, e.owner_id) for e in then.events] == [(kind, into, None) for kind in told]

@@ -130,18 +130,7 @@ def child_moved(about: AboutChild, event: ChildMoved, cause: Cause) -> Decision:
 
 def _taken_up_again(about: AboutChild, child: Child, cause: Cause) -> Iterable[tasks.Raised]:
     """What ended as the family left is looked at by the leads of the team where it lives now: nothing begins anew."""
-    for case in about.cases:
-        if case.end_reason == "moved_away":
-            yield tasks.raised(
-                "moved_family",
-                case.consultation_id,
-                cause,
-                task_id=derived_id(case.consultation_id, f"task:moved_family:{cause.id}"),
-                consultation_id=case.consultation_id,
-                child_id=child.child_id,
-                team_id=child.team_id,
-                correlation_id=case.correlation_id,
-            )
+    yield from _ended_by_the_move(about.cases, child.child_id, child.team_id, cause)
     latest = max(about.looked_for, key=_done_at, default=None)
     if latest is None or latest.outcome == "done" or any(t.kind == "missed_screening" for t in about.tasks):
         return
@@ -154,6 +143,23 @@ def _taken_up_again(about: AboutChild, child: Child, cause: Cause) -> Iterable[t
         team_id=child.team_id,
         correlation_id=latest.correlation_id,
     )
+
+
+def _ended_by_the_move(
+    cases: Iterable[Consultation], child_id: UUID, team_id: UUID | None, cause: Cause
+) -> Iterable[tasks.Raised]:
+    for case in cases:
+        if case.end_reason == "moved_away":
+            yield tasks.raised(
+                "moved_family",
+                case.consultation_id,
+                cause,
+                task_id=derived_id(case.consultation_id, f"task:moved_family:{cause.id}"),
+                consultation_id=case.consultation_id,
+                child_id=child_id,
+                team_id=team_id,
+                correlation_id=case.correlation_id,
+            )
 
 
 def _done_at(task: Task) -> datetime:
@@ -184,12 +190,17 @@ def records_merged(about: AboutTwo, event: RecordsMerged, cause: Cause) -> Decis
         done, told = tasks.settled(task, cause.at)
         rows.append(done)
         events.append(told)
+    raised = [*_two_at_once(about, event, into, cause)]
+    if gone is None and about.ending is not None and about.ending.gone == "moved_away":
+        here = about.into.team_id if about.into is not None else event.team_id
+        raised += _ended_by_the_move(about.cases, into, here, cause)
+    return Decision(rows=(*rows, *(r.task for r in raised)), events=(*events, *(r.told for r in raised)))
+
+
+def _two_at_once(about: AboutTwo, event: RecordsMerged, into: UUID, cause: Cause) -> Iterable[tasks.Raised]:
     for case in about.cases:
         if case.status in OPEN and (into != event.into_child_id or any(o.status in OPEN for o in about.others)):
-            raised = tasks.about_case(replace(case, child_id=into), "merged_records", str(cause.id), cause)
-            rows.append(raised.task)
-            events.append(raised.told)
-    return Decision(rows=tuple(rows), events=tuple(events))
+            yield tasks.about_case(replace(case, child_id=into), "merged_records", str(cause.id), cause)
 
 
 def _goes_on_under(course: Progress, into: UUID) -> Progress:
