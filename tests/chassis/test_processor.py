@@ -234,6 +234,21 @@ async def test_p3_events_of_a_key_are_numbered_without_a_gap_whoever_writes(
     assert await total(pool, a) == 40
 
 
+async def test_p3_a_number_follows_the_one_of_whoever_wrote_meanwhile(
+    processor: Processor, pool: database.Pool
+) -> None:
+    a = uuid7()
+    await processor.process([adding(a, 1)])
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("UPDATE streams SET last = last + 1 WHERE key = $1", a)
+        waits = asyncio.create_task(processor.process([adding(a, 1)]))
+        blocked = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')"
+        await until(pool, blocked)
+    await waits
+    rows = await pool.fetch("SELECT sequence FROM outbox WHERE key = $1 ORDER BY position", a)
+    assert [r["sequence"] for r in rows] == [1, 3]
+
+
 async def test_p3_later_inputs_see_what_earlier_ones_of_the_batch_did(
     processor: Processor, pool: database.Pool
 ) -> None:
