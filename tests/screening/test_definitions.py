@@ -132,7 +132,9 @@ CONDITIONS = st.one_of(
         st.integers(-5, 10),
         st.integers(-5, 10),
     ),
-    st.builds(lambda words: {"of": "c", "any_of": words}, st.lists(st.sampled_from(["a", "b", "x"]), min_size=1, max_size=3)),
+    st.builds(
+        lambda words: {"of": "c", "any_of": words}, st.lists(st.sampled_from(["a", "b", "x"]), min_size=1, max_size=3)
+    ),
 )
 RULES = st.lists(st.lists(CONDITIONS, min_size=1, max_size=3), max_size=4)
 
