@@ -40,6 +40,9 @@ DEATHS = {
 }
 EVERY_DEATH = [(service, point) for service, points in DEATHS.items() for point in points]
 
+ENOUGH = 20
+"""Concerns that must have been answered before anything is reckoned."""
+
 _LEASES_RUN_OUT = """UPDATE messages SET lease_until = now(), next_due_at = now(), version = version + 1
 WHERE status = 'sending'"""
 
@@ -77,8 +80,11 @@ async def drama(crew: Crew) -> AsyncIterator[Drama]:
 
 
 async def _clinic(people: Field, team: Team, played: Drama, over: asyncio.Event) -> None:
-    """A concern now and then, whatever works; who gets no answer sends again under the same key."""
-    while not over.is_set():
+    """A concern now and then, whatever works; who gets no answer sends again under the same key.
+
+    On a slow machine few are answered while processes die, so the clinic stays open until enough were.
+    """
+    while not over.is_set() or len(played.screened) < ENOUGH:
         screening = await people.screens(await people.baby(team), "concern")
         played.screened.append(screening.id)
         await asyncio.sleep(0.2)
@@ -142,7 +148,7 @@ def test_p5_everything_adds_up(drama: Drama) -> None:
 def test_p6_every_concern_that_was_answered_has_one_consultation_and_one_assignment(drama: Drama) -> None:
     asked = Counter(t.event.screening_id for t in drama.facts.journal if isinstance(t.event, ConsultationRequested))
     given = Counter(t.event.consultation_id for t in drama.facts.journal if isinstance(t.event, CaseAssigned))
-    assert len(drama.screened) > 10
+    assert len(drama.screened) >= ENOUGH
     assert set(drama.screened) <= asked.keys()
     assert set(asked.values()) == set(given.values()) == {1}
     assert len(given) == len(asked)
