@@ -60,29 +60,24 @@ at_result = State(AtResult, message=message, family=families.by("pregnancy_id"))
 family = families.by("pregnancy_id")
 
 
-def _waits(message: Message) -> bool:
-    return message.recipient_kind == "caregiver" and message.status == "pending"
+_NOT_BEGUN: frozenset[Status] = frozenset({"pending"})
 
 
-def _waiting(key_of: str, *, column: str) -> Many:
-    """Messages to caregivers that have not begun to leave."""
-    where = "recipient_kind = 'caregiver' AND status = 'pending'"
-    return messages.many(key_of, column=column, where=where, holds=_waits, order="message_id", limit=1000)
+def _to_caregivers(key_of: str, *, column: str, of: frozenset[Status] = _NOT_BEGUN) -> Many:
+    """Messages to caregivers that have not begun to leave, or have not ended."""
+
+    def holds(message: Message) -> bool:
+        return message.recipient_kind == "caregiver" and message.status in of
+
+    where = "recipient_kind = 'caregiver' AND status IN ({})".format(", ".join(f"'{status}'" for status in sorted(of)))
+    return messages.many(key_of, column=column, where=where, holds=holds, order="message_id", limit=1000)
 
 
-_to_its_caregivers = _waiting("pregnancy_id", column="about_id")
-_on_their_way = messages.many(
-    "pregnancy_id",
-    column="about_id",
-    where="recipient_kind = 'caregiver' AND status IN ('pending', 'sending')",
-    holds=lambda message: message.recipient_kind == "caregiver" and message.status in OPEN,
-    order="message_id",
-    limit=1000,
-)
-of_sending = State(Waiting, family=family, messages=_on_their_way)
+_to_its_caregivers = _to_caregivers("pregnancy_id", column="about_id")
+of_sending = State(Waiting, family=family, messages=_to_caregivers("pregnancy_id", column="about_id", of=OPEN))
 of_family = State(Waiting, family=family, messages=_to_its_caregivers)
 of_merging = State(Merging, family=family, messages=_to_its_caregivers, merged=merged_records.by("child_id"))
-of_child = State(Waiting, family=families.by(_nobody), messages=_waiting("child_id", column="child_id"))
+of_child = State(Waiting, family=families.by(_nobody), messages=_to_caregivers("child_id", column="child_id"))
 unmatched_receipts = Table(UnmatchedReceipt, "unmatched_receipts", key="receipt_id")
 at_receipt = State(
     AtReceipt,

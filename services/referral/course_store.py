@@ -90,17 +90,17 @@ def _open(task: Task) -> bool:
     return task.done_at is None
 
 
-_cases_of_child = consultations.many("child_id", column="child_id", order="requested_at DESC", limit=OF_CHILD)
-_courses_of_child = progress.many("child_id", column="child_id", order="started_at DESC", limit=OF_CHILD)
-_tasks_of_child = tasks.many(
-    "child_id", column="child_id", where="done_at IS NULL", holds=_open, order="due_at, task_id", limit=OF_CHILD
-)
+_of_child: dict[str, Need] = {
+    "cases": consultations.many("child_id", column="child_id", order="requested_at DESC", limit=OF_CHILD),
+    "courses": progress.many("child_id", column="child_id", order="started_at DESC", limit=OF_CHILD),
+    "tasks": tasks.many(
+        "child_id", column="child_id", where="done_at IS NULL", holds=_open, order="due_at, task_id", limit=OF_CHILD
+    ),
+}
 about_child = State(
     AboutChild,
     child=children.by("child_id"),
-    cases=_cases_of_child,
-    courses=_courses_of_child,
-    tasks=_tasks_of_child,
+    **_of_child,
     looked_for=tasks.many(
         "child_id",
         column="child_id",
@@ -116,9 +116,7 @@ about_two = State(
     into=children.by("into_child_id"),
     at_its_end=children.named_in(children.by("into_child_id"), "merged_into"),
     merged_before=children.many("child_id", column="merged_into", order="child_id", limit=OF_CHILD),
-    cases=_cases_of_child,
-    courses=_courses_of_child,
-    tasks=_tasks_of_child,
+    **_of_child,
     others=consultations.many(
         "into_child_id",
         column="child_id",

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Request
 from chassis.access import Caller
 from chassis.http import Reads
 from chassis.problem import NotFound
-from services.referral import store, work_store
+from services.referral import work_store
 from services.referral.domain.catalogue import shown
+from services.referral.domain.direct_work import child_of
 from services.referral.domain.measuring import changes, owed
 from services.referral.sealed import check_seal
 
@@ -27,22 +28,21 @@ def routes(reads: Reads) -> APIRouter:
         """The plan with its goals, every session, every measure, what changed, and which measures are missing."""
         async with reads.connection() as connection:
             found = await work_store.work_of(connection, consultation_id)
-            view = await store.consultation_view(connection, consultation_id)
-            if found is None or view is None:
+            if found.case is None or found.work is None:
                 raise NotFound
-            child_id = view["child_id"] or found.child_id  # a merger moves the consultation, not its work
+            child_id = child_of(found.case, found.work)
             await check_seal(reads, connection, caller, child_id)
             sessions = await work_store.sessions_of(connection, consultation_id)
             taken = await work_store.measurements_of(connection, consultation_id)
             defined = {m.reference: m.definition for m in await work_store.measures_loaded(connection)}
         await reads.audit(request, child_id)
-        of_this = [m for m in taken if m.work == found.number]
+        of_this = [m for m in taken if m.work == found.work.number]
         return {
-            "work": found,
+            "work": found.work,
             "sessions": sessions,
             "measures": taken,
             "changes": changes(of_this, defined),
-            "missing": owed(found),
+            "missing": owed(found.work),
         }
 
     return router

@@ -48,9 +48,14 @@ at_measuring = State(AtMeasuring, case=consultation, work=_work, measure=loaded_
 work_due = State(AtWork, case=consultations.by("key"), work=direct_works.by("key"))
 
 
-async def work_of(connection: Connection, consultation_id: UUID) -> DirectWork | None:
-    record = await connection.fetchrow(direct_works.select, [consultation_id])
-    return direct_works.row(record)[1] if record is not None else None
+async def work_of(connection: Connection, consultation_id: UUID) -> AtWork:
+    """The direct work of a consultation, and the consultation itself."""
+    case = await connection.fetchrow(consultations.select, [consultation_id])
+    work = await connection.fetchrow(direct_works.select, [consultation_id])
+    return AtWork(
+        case=consultations.row(case)[1] if case is not None else None,
+        work=direct_works.row(work)[1] if work is not None else None,
+    )
 
 
 async def sessions_of(connection: Connection, consultation_id: UUID) -> list[dict[str, Any]]:

@@ -76,7 +76,7 @@ async def test_direct_work_from_its_plan_to_its_end(referral: Instance) -> None:
     for command in (session("attended"), session("missed"), measure("end", 3)):
         assert isinstance(await referral.do(command), Answer)
     async with referral.pool.acquire() as connection:
-        work = await work_store.work_of(connection, CASE)
+        work = (await work_store.work_of(connection, CASE)).work
         sessions = await work_store.sessions_of(connection, CASE)
         taken = await work_store.measurements_of(connection, CASE)
     assert work is not None

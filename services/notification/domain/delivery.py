@@ -8,6 +8,7 @@ from uuid import UUID
 
 from attune_contracts.event import Event
 from attune_contracts.notification import (
+    MessageDelivered,
     MessageDoubtful,
     MessageFailed,
     MessageSent,
@@ -185,6 +186,13 @@ def _sent(message: Message, family: Family | None, command: RecordDelivery, caus
     event = MessageSent(**message.facts, channel=message.claimed_channel, language=language, sent_at=cause.at)
     also = brought(message, family, cause, language)
     return _ended(settled(message, "sent", None, cause), event, also)
+
+
+def arrived(message: Message, result: str, family: Family | None, cause: Cause) -> Decision:
+    """Known to have reached its address, by a receipt (`delivered`) or a person who asked (`arrived`)."""
+    event = MessageDelivered(**message.facts, channel=message.claimed_channel, delivered_at=cause.at)
+    after = settled(noted(message, result, None, cause), "sent", None, cause)
+    return _ended(after, event, brought(message, family, cause))
 
 
 def suppressed(message: Message, reason: SuppressedReason, cause: Cause, of: Of = None) -> Decision:

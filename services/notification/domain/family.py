@@ -153,7 +153,7 @@ def registered(family: Family | None, event: PregnancyRegistered, cause: Cause) 
 
 def corrected(family: Family | None, event: BirthCorrected, cause: Cause) -> Decision:
     """The date of birth is another, and with it the day by which the booklet is due."""
-    now = timed(_born(known(family, event.pregnancy_id, cause), event))
+    now = _born(known(family, event.pregnancy_id, cause), event)
     again = timed(replace(now, booklet="due"))
     if now.booklet == "missed" and again.booklet_due_by is not None and again.booklet_due_by > cause.at:
         return changed(family, again)  # it was missed by a day that was not the right one

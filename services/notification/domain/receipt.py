@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from attune_contracts.notification import MessageDelivered, MessageFailed
+from attune_contracts.notification import MessageFailed
 from chassis.decision import NOTHING, Cause, Decision, Following
 from chassis.value import value
-from services.notification.domain.brought import brought
 from services.notification.domain.commands import TakeReceipt
-from services.notification.domain.delivery import noted, settled, who_acts
+from services.notification.domain.delivery import arrived, noted, settled, who_acts
 from services.notification.domain.family import Family
 from services.notification.domain.message import AGAIN, Message
 from services.notification.domain.policy import Standing
@@ -49,7 +48,7 @@ def take(at: AtReceipt, command: TakeReceipt, cause: Cause) -> Decision[None]:
     if _was_delivered(message) or _is_of_an_earlier_round(message, command):
         return NOTHING
     if command.status == "delivered":
-        return _delivered(message, at.family, cause)
+        return arrived(message, "delivered", at.family, cause) if message.channel is not None else NOTHING
     reason = _UNDELIVERED.get(command.status)
     if reason is None or message.channel is None or message.status in ("failed", "suppressed"):
         return NOTHING
@@ -58,16 +57,6 @@ def take(at: AtReceipt, command: TakeReceipt, cause: Cause) -> Decision[None]:
     facts = message.facts | who_acts(message, family)
     event = MessageFailed(**facts, channel=message.channel, reason=reason, failed_at=cause.at)
     return Decision(rows=(settled(after, "failed", reason, cause),), events=(Following(event, message.correlation_id),))
-
-
-def _delivered(message: Message, family: Family | None, cause: Cause) -> Decision[None]:
-    if message.channel is None:
-        return NOTHING
-    after = settled(noted(message, "delivered", None, cause), "sent", None, cause)
-    event = MessageDelivered(**message.facts, channel=message.channel, delivered_at=cause.at)
-    also = brought(message, family, cause)
-    told = (event, *also.told)
-    return Decision(rows=(after, *also.rows), events=tuple(Following(e, message.correlation_id) for e in told))
 
 
 def _was_delivered(message: Message) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from attune_contracts.notification import MessageDelivered
-from chassis.decision import Cause, Decision, Following, Reply
+from chassis.decision import Cause, Decision, Reply
 from chassis.value import replace
-from services.notification.domain.brought import brought
 from services.notification.domain.commands import SendAgain, SettleDoubt
-from services.notification.domain.delivery import AtResult, noted, settled
+from services.notification.domain.delivery import AtResult, arrived, noted
 from services.notification.domain.message import GIVE_UP_AFTER, OPEN, Message, Status
 from services.notification.domain.refusals import (
     MessageAlreadySent,
@@ -47,11 +45,7 @@ def settle_doubt(at: AtResult, command: SettleDoubt, cause: Cause) -> Decision[M
         raise MessageNotInDoubt
     if not command.arrived:
         return _pending_again(message, "not_arrived", cause)
-    arrived = _answered(settled(noted(message, "arrived", None, cause), "sent", None, cause))
-    event = MessageDelivered(**message.facts, channel=message.claimed_channel, delivered_at=cause.at)
-    also = brought(message, at.family, cause)
-    told = tuple(Following(e, message.correlation_id) for e in (event, *also.told))
-    return replace(arrived, rows=(*arrived.rows, *also.rows), events=told)
+    return replace(arrived(message, "arrived", at.family, cause), reply=_standing(message, "sent"))
 
 
 def _pending_again(message: Message, because: str, cause: Cause) -> Decision[MessageStanding]:
@@ -63,8 +57,8 @@ def _pending_again(message: Message, because: str, cause: Cause) -> Decision[Mes
         give_up_at=cause.at + GIVE_UP_AFTER,
         next_due_at=cause.at,
     )
-    return _answered(again)
+    return Decision(rows=(again,), reply=_standing(again, again.status))
 
 
-def _answered(message: Message) -> Decision[MessageStanding]:
-    return Decision(rows=(message,), reply={"message_id": str(message.message_id), "status": message.status})
+def _standing(message: Message, status: Status) -> MessageStanding:
+    return {"message_id": str(message.message_id), "status": status}

@@ -51,7 +51,7 @@ class AboutChild:
     child: Child | None
     cases: tuple[Consultation, ...]
     courses: tuple[Progress, ...]
-    tasks: tuple[tasks.Task, ...]
+    tasks: tuple[Task, ...]
     looked_for: tuple[Task, ...] = ()
     """The latest tasks about a missed screening that are off the list."""
 
@@ -68,7 +68,7 @@ class AboutTwo:
     """Records that had ended in the one that ends now."""
     cases: tuple[Consultation, ...]
     courses: tuple[Progress, ...]
-    tasks: tuple[tasks.Task, ...]
+    tasks: tuple[Task, ...]
     others: tuple[Consultation, ...]
 
 
@@ -150,16 +150,8 @@ def _ended_by_the_move(
 ) -> Iterable[tasks.Raised]:
     for case in cases:
         if case.end_reason == "moved_away":
-            yield tasks.raised(
-                "moved_family",
-                case.consultation_id,
-                cause,
-                task_id=derived_id(case.consultation_id, f"task:moved_family:{cause.id}"),
-                consultation_id=case.consultation_id,
-                child_id=child_id,
-                team_id=team_id,
-                correlation_id=case.correlation_id,
-            )
+            now = replace(case, child_id=child_id, team_id=team_id or case.team_id, assigned_to=None)
+            yield tasks.about_case(now, "moved_family", str(cause.id), cause)
 
 
 def _done_at(task: Task) -> datetime:
