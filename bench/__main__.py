@@ -11,9 +11,10 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from attune.stack import jars
+from attune.stack import jars, services
 from attune.stack.layout import ROOT
 from bench import growth, machine, rounds, servers, starting, verdict
 from bench.hand_written import HandWritten
@@ -124,8 +125,9 @@ async def _loads(
         for system in systems:
             await system.close()
     if arguments.profile:
-        for service in ("screening", "referral", "notification"):
-            print(f"\n{service}\n{top(real.directory / f'{service}.profile')}")
+        written = [real.profile_of("screening", alone=True), *map(real.profile_of, services.SERVICES)]
+        for path in filter(Path.exists, written):
+            print(f"\n{path.stem}\n{top(path)}")
     return report
 
 

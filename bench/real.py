@@ -9,6 +9,7 @@ import secrets
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from uuid import UUID
 
 from attune.stack import postgres, services, tokens
@@ -107,7 +108,7 @@ class Real(System):
             self.ports[service] = free_port()
             argv = [sys.executable, "-m", f"services.{service}", "serve"]
             if self._profile:
-                argv = [sys.executable, "-m", "bench.sampled", service, str(self.directory / f"{service}.profile")]
+                argv = [sys.executable, "-m", "bench.sampled", service, str(self.profile_of(service, alone=bool(only)))]
             self.processes[service] = machine.start(argv, self._environment(service), self.log(service))
         self.port = self.ports.get("screening", 0)
         deadline = time.monotonic() + _READY_SECONDS
@@ -117,6 +118,10 @@ class Real(System):
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"{service} was not ready in {_READY_SECONDS} s")
                 await asyncio.sleep(0.05)
+
+    def profile_of(self, service: str, *, alone: bool = False) -> Path:
+        """Where a profiled service leaves its samples: those of the last run of the whole chain, or of it alone."""
+        return self.directory / f"{service}{'-alone' if alone else ''}.profile"
 
     async def is_done(self, last: list[Sent]) -> bool:
         if "notification" in self.processes:

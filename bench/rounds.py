@@ -121,9 +121,12 @@ class Rounds:
 
 
 def _words(figures: Figures, wanted: Load) -> str:
-    if not wanted.whole_chain:
-        return f"{figures.http_rate:,.0f} answers/s, {figures.answered_ms[0]:.1f} / {figures.answered_ms[1]:.1f} ms"
     cpu = ", ".join(f"{name} {value:.3f}" for name, value in figures.cpu_ms.items())
+    if not wanted.whole_chain:
+        took = f"{figures.answered_ms[0]:.1f} / {figures.answered_ms[1]:.1f} ms"
+        return (
+            f"{figures.http_rate:,.0f} answers/s, {took}; CPU ms an answer: {cpu}, driver {figures.driver_cpu_ms:.3f}"
+        )
     recorded = f"recorded after {figures.recorded_ms[0]:.1f} / {figures.recorded_ms[1]:.1f} ms"
     return f"{figures.rate:,.0f} cases/s, {figures.rate_per_core:,.0f} per core, {recorded}; CPU ms a case: {cpu}"
 

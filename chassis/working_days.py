@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from zoneinfo import ZoneInfo
 
+from chassis import bank_holidays
 from chassis.value import value
 
 LONDON = ZoneInfo("Europe/London")
@@ -29,16 +29,9 @@ def end_of(day: date) -> datetime:
     return start_of(day + _DAY)
 
 
-@cache
-def _bank_holidays(year: int) -> frozenset[date]:
-    import holidays  # four MiB, and most services never ask
-
-    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))
-
-
 @value(frozen=True, slots=True)
 class Calendar:
-    """England's working days: the bank holidays that the library knows, and what was announced since or moved."""
+    """England's working days: the bank holidays known when Attune was made, and what was announced since or moved."""
 
     added: frozenset[date] = frozenset()
     removed: frozenset[date] = frozenset()
@@ -46,7 +39,7 @@ class Calendar:
     def is_working_day(self, day: date) -> bool:
         if day.weekday() >= _SATURDAY or day in self.added:
             return False
-        return day in self.removed or day not in _bank_holidays(day.year)
+        return day in self.removed or day not in bank_holidays.of_year(day.year)
 
     def days_after(self, instant: datetime, *, working: bool) -> Iterator[date]:
         """The days, or the working days, that follow the local day of that instant."""
@@ -65,4 +58,4 @@ class Calendar:
 
 
 ENGLAND = Calendar()
-"""As the library knows it."""
+"""As it was known when Attune was made."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis import bank_holidays
 from chassis.working_days import LONDON, Calendar, end_of, local_date, start_of
 
 ENGLAND = Calendar()
@@ -30,6 +31,16 @@ ENGLAND = Calendar()
 )
 def test_the_end_of_a_working_day(instant: str, number: int, end: str) -> None:
     assert ENGLAND.end_of_working_day(datetime.fromisoformat(instant), number) == datetime.fromisoformat(end)
+
+
+def test_the_table_is_what_the_library_says() -> None:
+    """When a new version of the library knows more, `python -m chassis.bank_holidays` writes the table anew."""
+    assert bank_holidays.as_text(bank_holidays.reckoned()) == bank_holidays.TABLE.read_text()
+
+
+def test_every_year_has_its_bank_holidays() -> None:
+    assert all(len(bank_holidays.of_year(year)) >= 8 for year in bank_holidays.YEARS)
+    assert date(2022, 9, 19) in bank_holidays.of_year(2022), "the funeral of a queen, announced eleven days before"
 
 
 def test_a_bank_holiday_announced_later_is_no_working_day_and_one_taken_back_is() -> None:
