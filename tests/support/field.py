@@ -21,6 +21,8 @@ from uuid_utils.compat import uuid7
 from attune.stack.stack import Stack
 from attune.stack.tokens import Issuer
 from services import screening as screening_service
+from services.screening.domain.commands import DoubleRating
+from services.screening.domain.rating import is_chosen
 
 INSTRUMENT, PATHWAY = "early-attachment-demonstration", "early-attachment-pathway"
 DEFINITIONS = Path(screening_service.__file__).parent / "definitions"
@@ -111,6 +113,15 @@ def nhs_number() -> str:
         if check != 10:
             ISSUED.add(nine + str(check % 11))
             return nine + str(check % 11)
+
+
+def screening_id(*, rated_twice: bool = False) -> UUID:
+    """A new id that the demonstration pathway does, or does not, choose for a second rating: one in ten by chance."""
+    pathway = json.loads((DEFINITIONS / "pathways" / PATHWAY / "1.json").read_text())
+    rating = DoubleRating.model_validate(pathway["definition"]["double_rating"])
+    while is_chosen(id_ := uuid7(), rating) is not rated_twice:
+        pass
+    return id_
 
 
 def mail_address(whose: UUID) -> str:
@@ -333,7 +344,7 @@ class Field:
     def result(self, baby: Baby, outcome: str, *, by: Person, **other: Any) -> dict[str, Any]:
         """What a health visitor sends after a screening with this outcome."""
         return {
-            "screening_id": uuid7(),
+            "screening_id": screening_id(),
             "child_id": baby.child_id,
             "instrument": INSTRUMENT,
             "instrument_version": 1,
