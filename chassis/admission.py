@@ -21,8 +21,8 @@ WRITERS = 2
 """Batches of commands under way at once at most."""
 RELIEF_SECONDS = 0.05
 """How long a batch waits for the one before: two at once may want the same rows, and one is then decided in vain."""
-LONGEST_PAUSE = 0.008
-"""Seconds; callers wait for their answers."""
+PAUSE_SECONDS = 0.008
+"""After a crowd: most of it writes again as soon as it is answered, and makes one batch instead of two."""
 QUEUE = 5_000
 """Commands that may wait; beyond that callers are told to come again."""
 _KEYED_BY_CALLER = UUID("018f0000-0000-7000-8000-000000000000")
@@ -80,7 +80,8 @@ class Admission:
         """One writer, for as long as the service runs: whatever waits when it is free makes its next batch."""
         waiting: list[tuple[Input, asyncio.Future[Outcome]]] = []
         while True:
-            await pace.gather_after(len(waiting), longest=LONGEST_PAUSE, breath=0)
+            if len(waiting) >= pace.CROWD:
+                await asyncio.sleep(PAUSE_SECONDS)
             waiting = [await self._queue.get()]
             if self._busy:
                 await until_set(self._idle, RELIEF_SECONDS)

@@ -67,7 +67,7 @@ class Clock:
         keys: list[Any] = []
         loop = asyncio.get_running_loop()
         while True:
-            await pace.gather_after(len(keys))
+            await pace.breathe_after(len(keys))
             self._wake.clear()
             if (held := self._held_until - loop.time()) > 0:
                 keys = []

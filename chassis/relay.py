@@ -112,7 +112,7 @@ class Relay:
         """What is in the outbox, chunk by chunk; what the broker has acknowledged is forgotten with the next look."""
         sent: list[int] = []
         while True:
-            await pace.gather_after(len(sent))
+            await pace.breathe_after(len(sent))
             self.work.clear()
             if self.refilling.asked:
                 await self.refilling.work(connection, partial(self._publish, producer, partitions))

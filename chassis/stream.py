@@ -194,7 +194,7 @@ class Subscription:
 
         async def wait_for_records(*_: Any, max_records: int | None = None, **__: Any) -> Any:
             nonlocal polled
-            await pace.gather_after(polled)
+            await pace.breathe_after(polled)
             while True:
                 self.last_poll = time.monotonic()
                 self._in_hand_since = None
