@@ -96,7 +96,7 @@ def take(console: Console, url: str, directory: Path, done: dict[str, dict[str, 
                 done = done | {service: future.result()}
                 write_private(directory / MANIFEST, json.dumps({"services": done}, indent=2) + "\n")
                 console.print(f"{service:<14}{_mib(done[service]['bytes']):>10}  {done[service]['seconds']:.1f} s")
-            sizes = {s: _size(directory / f"{s}.dump.part") for s in working.values()}
+            sizes = {s: size_of(directory / f"{s}.dump.part") for s in working.values()}
             said.update("backing up: " + ", ".join(f"{s} {_mib(size)}" for s, size in sizes.items()))
     console.print(f"in {directory}; back again: attune restore SERVICE --from {directory} --dry-run")
 
@@ -169,8 +169,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def size_of(path: Path) -> int:
+    """Bytes of a file that somebody else may take away at any moment; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _mib(size: int) -> str:
