@@ -27,11 +27,13 @@ from attune.facts import Facts, Gatherer
 from attune.stack.stack import Stack
 from attune.upkeep import readers_of
 from attune_contracts.catalogue import topic
+from chassis.health import STALE_SECONDS
 
 PATIENCE_S = 90.0
 """How long a device sends a result again, and how long everything may take to follow."""
 SIGHT_S = 0.3
 SEEN_WITHIN_S = 30.0
+CRASHES_FOR_S = 1.6 * STALE_SECONDS
 
 
 class BreakingDay(Day):
@@ -48,13 +50,14 @@ class BreakingDay(Day):
         def made(world: World, gatherer: Gatherer, story: Story, console: Console) -> BreakingDay:
             day = cls(world, gatherer, story, console)
             day.stack, day.addresses, day.troubles = stack, Addresses.of(stack.summary), []
-            day._unreadable, day._since = 0, 0.0
+            day._unreadable, day._since, day._crashing = 0, 0.0, None
             return day
 
         return made
 
     _unreadable: int
     _since: float
+    _crashing: asyncio.Task[None] | None
 
     def explained(self, facts: Facts) -> Facts:
         return replace(facts, unreadable=facts.unreadable - self._unreadable)
@@ -89,8 +92,15 @@ class BreakingDay(Day):
         self._say("kill -9 of the broker, and the clinic goes on: results are taken, what they tell waits")
 
     async def _crash_database(self, _step: Step) -> None:
-        self._kill("postgres", signal.SIGQUIT)
-        self._say("the database crashes, all connections are gone: devices send their results again, with their keys")
+        self._crashing = asyncio.create_task(self._crash_again_and_again())
+        self._say("the database crashes, and again as it comes back: devices send their results again, with their keys")
+
+    async def _crash_again_and_again(self) -> None:
+        """For longer than a service waits before it says that it is not ready: one crash is over before that."""
+        while time.monotonic() - self._since < CRASHES_FOR_S:
+            with suppress(ProcessLookupError):
+                self._kill("postgres", signal.SIGQUIT)
+            await asyncio.sleep(SIGHT_S)
 
     async def _poison(self, step: Step) -> None:
         child = self._child(step)
@@ -105,6 +115,8 @@ class BreakingDay(Day):
 
     async def _wait(self, _step: Step) -> None:
         """The supervisor starts again what was killed: nobody need do anything."""
+        if self._crashing is not None:
+            await self._crashing
 
     async def _give_up_the_poison(self, step: Step) -> None:
         """Looks who is stuck and why, and gives the unreadable record up, at each reader."""
