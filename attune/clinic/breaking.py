@@ -125,6 +125,7 @@ class BreakingDay(Day):
             rows = await self._until(
                 lambda: self._parked(asking, child, behind=True), "every reader holds the family up"
             )
+            await self._until(self._seen_parked, "whoever looks on sees it parked")
             found = await status.look(self.addresses)
             self._say("attune status:")
             self._console.print(status.shown(found, every=False))
@@ -144,6 +145,9 @@ class BreakingDay(Day):
                 return None
             found += [(service, r) for r in failed]
         return found
+
+    async def _seen_parked(self) -> bool:
+        return self.troubles[-1].most_parked > 0
 
     async def _nothing_parked(self, asking: Asking, child: str) -> bool:
         for service in readers_of("screening"):
